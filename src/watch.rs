@@ -1,4 +1,4 @@
-//! Watches the schedule files and requests a reload when one may have changed.
+//! Watches the schedule files and requests a reload when one may have changed; and once a day, for zone rules.
 
 use std::collections::HashSet;
 use std::fs;
@@ -17,6 +17,8 @@ use crate::service::Request;
 const QUIET: Duration = Duration::from_millis(100);
 /// … but no longer than this, if changes never stop.
 const MAX_WAIT: Duration = Duration::from_millis(500);
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Watches the schedule files. A reload compares their content, so a spurious one is cheap; but other
 /// files of a directory, such as a log, can change all the time.
@@ -91,6 +93,16 @@ impl Watch {
             let _ = watcher.unwatch(folder);
             // The reload reports a missing directory, and watches it once it is back.
             let _ = watcher.watch(folder, RecursiveMode::NonRecursive);
+        }
+    }
+}
+
+/// Requests a reload once a day, forever: nothing else tells of new zone rules.
+pub async fn reload_daily(service: mpsc::Sender<Request>) {
+    loop {
+        tokio::time::sleep(DAY).await;
+        if service.send(Request::Reload(oneshot::channel().0)).await.is_err() {
+            return;
         }
     }
 }
@@ -175,4 +187,22 @@ fn links_in(folders: &[PathBuf]) -> HashSet<PathBuf> {
     let items = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
     let paths = items.filter_map(|item| Some(item.ok()?.path()));
     paths.filter(|path| is_link_or_folder(path)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reload_is_requested_once_a_day() {
+        let (requests, mut requested) = mpsc::channel(1);
+        let began = Instant::now();
+        let daily = tokio::spawn(reload_daily(requests));
+        for day in 1..=3 {
+            assert!(matches!(requested.recv().await, Some(Request::Reload(_))));
+            assert_eq!(began.elapsed(), day * DAY);
+        }
+        drop(requested);
+        daily.await.unwrap();
+    }
 }

@@ -2,12 +2,14 @@
 
 use std::fs;
 
+use downbeat::worker::WorkerKind;
+
 use crate::support::downbeat::Place;
 use crate::support::redis::{Options, RedisServer};
 use crate::support::tools::needs;
 use crate::support::wait::{SOON, eventually};
 
-const KINDS: [&str; 7] = ["celery", "rq", "dramatiq", "sidekiq", "bullmq", "json", "stream"];
+const KINDS: [WorkerKind; WorkerKind::ALL.len()] = WorkerKind::ALL;
 
 /// What docs/brokers.md says that everybody needs.
 fn base() -> Vec<String> {
@@ -49,7 +51,7 @@ fn permit(server: &RedisServer, rules: &[Vec<String>]) {
 fn place(server: &RedisServer) -> Place {
     let url = server.tcp_url().replace("redis://", "redis://downbeat:s3cret@");
     let place = Place::new().env("DOWNBEAT_BROKER", &url).env("DOWNBEAT_LEADER_TTL", "1s");
-    let queue = |kind: &&str| format!("  {kind}-queue: {{worker: {kind}}}\n");
+    let queue = |kind: &WorkerKind| format!("  {kind}-queue: {{worker: {kind}}}\n");
     let queues: String = KINDS.iter().map(queue).collect();
     let queues = queues.replace("worker: stream", "worker: stream, options: {maxlen: 1}");
     let config = place.path().join("c.yaml");
@@ -72,7 +74,7 @@ fn refused(server: &RedisServer) -> Vec<String> {
 fn the_documented_rights_are_enough_for_the_service() {
     needs!(Redis);
     let server = server();
-    let kinds = KINDS.map(|kind| more(kind, &format!("{kind}-queue")));
+    let kinds = KINDS.map(|kind| more(kind.as_str(), &format!("{kind}-queue")));
     let others = ["events", "peek", "trigger --wait", "check --workers"];
     let others = others.map(|name| more(name, ""));
     permit(&server, &[vec![base()], kinds.to_vec(), others.to_vec()].concat());
@@ -80,15 +82,15 @@ fn the_documented_rights_are_enough_for_the_service() {
     let config = place.path().join("c.yaml");
     let text = fs::read_to_string(&config).unwrap() + "events: true\n";
     fs::write(config, text).unwrap();
-    let entry = |kind: &str| {
-        let guard = if kind == "stream" { "" } else { ", max_queued: 50" };
+    let entry = |kind: WorkerKind| {
+        let guard = if kind == WorkerKind::Stream { "" } else { ", max_queued: 50" };
         format!("  {kind}: {{task: t, every: 1s, queue: {kind}-queue, limit: 9{guard}}}\n")
     };
     let entries: String = KINDS.map(entry).concat();
     place.write_schedule("all.yaml", &format!("entries:\n{entries}"));
     let downbeat = place.start(&["run"]);
     for kind in KINDS {
-        downbeat.wait_for_dispatches(kind, 0, 3);
+        downbeat.wait_for_dispatches(kind.as_str(), 0, 3);
     }
     eventually(SOON, "the stream is trimmed", || {
         let mut ask = redis::cmd("INFO");
@@ -101,10 +103,10 @@ fn the_documented_rights_are_enough_for_the_service() {
     place.run(&["list"]).ok();
     for kind in KINDS {
         let queue = format!("{kind}-queue");
-        assert!(place.run(&["peek", &queue]).ok().contains(kind));
+        assert!(place.run(&["peek", &queue]).ok().contains(kind.as_str()));
     }
     place.run(&["check", "--workers"]).ok();
-    for kind in ["celery", "rq"] {
+    for kind in ["celery", "rq", "arq"] {
         place.run(&["trigger", kind, "--wait", "--wait-timeout", "100ms"]);
     }
     assert_eq!(refused(&server), [""; 0]);
@@ -115,7 +117,7 @@ fn the_documented_rights_of_each_kind_are_enough_for_it() {
     needs!(Redis);
     let server = server();
     for kind in KINDS {
-        permit(&server, &[base(), more(kind, &format!("{kind}-queue"))]);
+        permit(&server, &[base(), more(kind.as_str(), &format!("{kind}-queue"))]);
         let place = place(&server);
         let entry = format!("  e: {{task: t, every: 1s, queue: {kind}-queue}}\n");
         place.write_schedule("all.yaml", &format!("entries:\n{entry}"));

@@ -128,6 +128,7 @@ fn a_beat_entry_with_every_option() {
         soft_time_limit: Some(20.0),
         ignore_result: Some(true),
         shadow: Some("shown".into()),
+        ..CeleryOptions::default()
     })));
     assert_equals_capture("beat_everything", &message, Some(60_000));
 }
@@ -322,6 +323,7 @@ fn a_message_on_rabbitmq() {
         soft_time_limit: Some(20.5),
         ignore_result: Some(true),
         shadow: Some("shown".into()),
+        ..CeleryOptions::default()
     };
     let headers = r#"{"x-trace":"abc","n":5,"f":1.5,"b":true,"d":{"k":[1,"a"]}}"#;
     let mut message = message(&json!([1, "é"]), &json!({"ü": "日"}));

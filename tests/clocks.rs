@@ -77,7 +77,7 @@ fn start_with(
         settings,
         clock,
         renderer: Renderer::new("clocks", "here", Arc::default(), false),
-        loader: Loader::new(Arc::new(load), "bundled".into(), wall_clock()),
+        loader: Loader::new(Arc::new(load), Arc::new(Tzdata::bundled()), wall_clock()),
         schedule,
         supervisor: Supervisor::default(),
         carrier: Amqp::new(SOON, &Tls::default()),

@@ -3,6 +3,7 @@
 mod backfill;
 mod completions;
 mod config;
+mod diff;
 mod facts;
 mod history;
 mod man;

@@ -34,7 +34,7 @@ use downbeat::store::{last_outcomes, text};
 use downbeat::tzdata::Tzdata;
 use downbeat::worker::rq::Serializer;
 use downbeat::worker::{self, CeleryQueue, Queue, Queues, RqQueue, TaskResult, Worker};
-use downbeat_time::cron::{Cron, Line, Quartz};
+use downbeat_time::cron::{Cron, Line, ParsedQuartz, Quartz};
 use downbeat_time::rrule::Rrule;
 use downbeat_time::{UnixMs, Zone};
 use fastrand::Rng;
@@ -297,7 +297,7 @@ fn quartz() {
         let text = String::from_utf8_lossy(input);
         let parsed = Quartz::parse(&text);
         match &parsed {
-            Ok(quartz) => {
+            Ok(ParsedQuartz { quartz, .. }) => {
                 // What is accepted comes, and can be told in words.
                 assert!(zones.iter().all(|zone| quartz.next(zone, UnixMs(-1)).is_some()), "{text}");
                 assert!(!quartz.describe().is_empty());

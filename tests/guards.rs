@@ -1,13 +1,14 @@
 //! `limit` and `max_queued` on the real binary: what is sent, what is skipped, and how both are shown.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use downbeat_time::UnixMs;
 use redis::Commands as _;
+use serde_json::Value;
 
 use crate::support::downbeat::{Downbeat, Place};
 use crate::support::proxy::Proxy;
 use crate::support::redis::RedisServer;
+use crate::support::sent::instant;
 use crate::support::tools::needs;
 use crate::support::wait::{SOON, eventually};
 
@@ -116,6 +117,38 @@ fn slots_are_left_out_and_counted_while_their_queue_is_full() {
 }
 
 #[test]
+fn equal_skips_share_a_line_of_the_log_and_its_counts_add_up() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let schedule = "entries: {a: {task: t, every: 100ms, queue: q, max_queued: 2}}";
+    let place = place_with(schedule, &server.url());
+    let mut downbeat = place.start(&["run"]);
+    downbeat.wait_for_dispatches("a", 0, 1);
+    let skipped = || place.run(&["status", "--json"]).json(0)["slots"]["queue_full"].as_u64();
+    eventually(SOON, "some are left out", || skipped().filter(|count| *count > 5));
+    let _: () = server.connect().del("q").unwrap();
+    downbeat.wait_for_dispatches("a", 0, 4);
+    downbeat.process().terminate();
+    assert_eq!(downbeat.wait(SOON).code(), Some(0));
+    let log = downbeat.log();
+    let lines: Vec<_> = log.iter().filter(|line| line.contains("skipped ")).collect();
+    let count = |line: &&String| {
+        let (_, rest) = line.split_once("count=").unwrap();
+        rest.split(' ').next().unwrap().parse::<usize>().unwrap()
+    };
+    let counts: Vec<usize> = lines.iter().map(count).collect();
+    // The first one at once and the rest of the run, for each time that the queue was full.
+    assert!((2..=4).contains(&counts.len()) && counts[0] == 1 && counts[1] > 4, "{lines:#?}");
+    let counters: BTreeMap<String, usize> = server.connect().hgetall("downbeat:counters").unwrap();
+    let skipped = counters.iter().filter(|(field, _)| field.ends_with("queue_full"));
+    assert_eq!(
+        counts.iter().sum::<usize>(),
+        skipped.map(|(_, count)| count).sum::<usize>(),
+        "{log:#?}"
+    );
+}
+
+#[test]
 fn a_lost_reply_counts_no_slot_twice_and_none_is_left_uncounted() {
     needs!(Redis);
     let server = RedisServer::start();
@@ -137,22 +170,18 @@ fn a_lost_reply_counts_no_slot_twice_and_none_is_left_uncounted() {
     assert_eq!(downbeat.dispatches().iter().filter(|sent| sent.entry == "few").count(), 8);
     let slots: BTreeSet<i64> = server.queue("q").iter().map(|sent| sent.slot_ms()).collect();
     assert_eq!((server.queue("q").len(), slots.len()), (8, 8));
-    let from = downbeat.log().len();
-    downbeat.wait_for_log_from(from, "entry=\"room\"");
+    let past = eventually(SOON, "the queue is full", || {
+        let past = place.run(&["history", "room", "--json", "--count", "10000"]).json(0);
+        Some(past["events"].as_array().unwrap().clone()).filter(|events| events.len() > 6)
+    });
     assert_eq!((server.queue("q").len(), server.queue("r").len()), (8, 5));
-    // One line in the log for each slot, in order, and the store has counted them all.
-    let log = downbeat.log();
-    let of_room =
-        log.iter().filter(|line| line.contains("entry=\"room\"") && line.contains(" slot="));
-    let slots: Vec<i64> = of_room.map(|line| slot_ms(line)).collect();
+    // Each slot has one outcome, and the store has counted them all.
+    let slot = |event: &Value| instant(event["slot"].as_str().unwrap()).0;
+    let slots: BTreeSet<i64> = past.iter().map(slot).collect();
+    assert_eq!(slots.len(), past.len(), "{past:?}");
+    let slots: Vec<i64> = slots.into_iter().collect();
     assert!(slots.windows(2).all(|pair| pair[1] - pair[0] == 300), "{slots:?}");
     let counted = &place.run(&["status", "--json"]).json(0)["queues"]["r"];
     assert_eq!(counted["dispatched"]["scheduled"], 5);
     assert!(counted["skipped"]["queue_full"].as_u64().unwrap() >= slots.len() as u64 - 5);
-}
-
-/// The slot that a line of the log is about.
-fn slot_ms(line: &str) -> i64 {
-    let slot = line.split(" slot=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
-    UnixMs::from(slot.parse::<jiff::Timestamp>().unwrap()).0
 }

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use downbeat::worker::WorkerKind;
 use redis::Commands as _;
 use serde_json::{Value, json};
 
@@ -70,11 +71,13 @@ fn check_run(place: &Place, args: &[&str]) -> Finished {
     finished
 }
 
-const KINDS: [&str; 7] = ["celery", "rq", "json", "dramatiq", "bullmq", "sidekiq", "stream"];
+fn kinds() -> [&'static str; WorkerKind::ALL.len()] {
+    WorkerKind::ALL.map(WorkerKind::as_str)
+}
 
 /// A place with hostile names, whose queues are for workers of every kind.
 fn place() -> Place {
-    place_for(&KINDS)
+    place_for(&kinds())
 }
 
 fn place_for(kinds: &[&str]) -> Place {
@@ -91,6 +94,10 @@ fn place_for(kinds: &[&str]) -> Place {
         match *kind {
             "bullmq" | "stream" | "sidekiq" => {
                 entry_object.remove("kwargs");
+            }
+            // RQ imports it by this name.
+            "rq" => {
+                entry_object.insert("task".to_owned(), json!("demo.task"));
             }
             _ => {}
         }
@@ -158,6 +165,8 @@ fn run_all_commands(place: &Place) {
         ],
         &["peek", ARGUMENT],
         &["check", ARGUMENT],
+        &["diff", ARGUMENT, "schedules"],
+        &["diff", "schedules", "/dev/null", "--from", ARGUMENT],
         &["check", "--workers", "--timeout", ARGUMENT],
         &["config", "--config", ARGUMENT],
         &["config", "--namespace", ARGUMENT],
@@ -194,7 +203,7 @@ fn run_all_commands(place: &Place) {
     ] {
         check_run(place, command);
     }
-    for kind in KINDS {
+    for kind in kinds() {
         let shown = check_run(place, &["trigger", &entry(kind), "--dry-run"]);
         assert!(shown.stdout.contains("forged"), "{kind}: {shown:?}");
         check_run(place, &["trigger", &entry(kind), "--dry-run", "--json"]);
@@ -207,8 +216,8 @@ fn run_all_commands(place: &Place) {
 fn no_command_shows_hidden_characters_of_files_arguments_and_variables() {
     let place = place();
     let listed = check_run(&place, &["next", "--json"]).json(0);
-    assert_eq!(listed[0]["entry"], entry("bullmq"), "in JSON, names are read as they are");
-    assert!(check_run(&place, &["next"]).ok().contains(r"bullmqn\u202e\u2066"));
+    assert_eq!(listed[0]["entry"], entry("arq"), "in JSON, names are read as they are");
+    assert!(check_run(&place, &["next"]).ok().contains(r"arqn\u202e\u2066"));
     run_all_commands(&place);
     let variables = [
         ("DOWNBEAT_\u{1b}[31m\nforged\u{202e}", "x"),

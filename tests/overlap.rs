@@ -1,9 +1,10 @@
 //! `overlap: skip` with real workers: no two tasks of an entry run side by side.
 
+use std::collections::BTreeSet;
+
 use redis::Commands as _;
 use serde_json::json;
 
-use crate::bullmq;
 use crate::support::celery::CeleryWorker;
 use crate::support::downbeat::{Downbeat, Place};
 use crate::support::kind;
@@ -14,6 +15,7 @@ use crate::support::rq::RqWorker;
 use crate::support::sent::instant;
 use crate::support::tools::needs;
 use crate::support::wait::{SOON, eventually};
+use crate::{arq, bullmq, taskiq};
 
 /// Of this test alone, as tests share a RabbitMQ.
 const QUEUE: &str = "one_by_one";
@@ -42,11 +44,11 @@ fn sent(downbeat: &Downbeat) -> usize {
     downbeat.dispatches().len()
 }
 
-/// Waits until two more slots were skipped, and gives how often that was so far.
-fn skips(downbeat: &Downbeat) -> usize {
+/// Waits until two more slots were skipped, and gives how many that were so far.
+fn skips(place: &Place) -> u64 {
     let count = || {
-        let log = downbeat.log();
-        log.iter().filter(|line| line.contains("reason=still_running count=1")).count()
+        let status = place.run(&["status", "--json"]).json(0);
+        status["slots"]["still_running"].as_u64().unwrap_or(0)
     };
     let before = count();
     eventually(SOON, "two slots are skipped", || Some(count()).filter(|now| *now >= before + 2))
@@ -57,15 +59,15 @@ fn one_by_one(server: &RedisServer, place: &Place, mut runs: impl FnMut(usize) -
     let downbeat = run(place);
     for task in 1..=2 {
         runs(task);
-        skips(&downbeat);
+        skips(place);
         assert_eq!((sent(&downbeat), runs(task)), (task, task));
         open_gate(server);
     }
     runs(3);
-    let skipped = skips(&downbeat) as u64;
+    let skipped = skips(place);
     // By hand it goes at once, and its end is nothing to the schedule.
     place.run(&["trigger", "slow"]).ok();
-    skips(&downbeat);
+    skips(place);
     assert_eq!(sent(&downbeat), 4);
     let slots = &place.run(&["status", "--json"]).json(0)["slots"];
     assert!(slots["still_running"].as_u64().unwrap() >= skipped, "{slots}");
@@ -93,6 +95,52 @@ fn celerys_tasks_run_one_by_one_even_if_they_ignore_their_results() {
     let settings = json!({"result_backend": server.celery_url(), "task_ignore_result": true});
     let mut worker = CeleryWorker::start_with(&server.celery_url(), &[QUEUE], &settings);
     one_by_one(&server, &place, |count| worker.wait_for_runs(count).len());
+}
+
+#[test]
+fn celerys_results_may_have_a_prefix_and_be_pickled_or_packed() {
+    needs!(Redis, Python);
+    for (serializer, prefix) in [("pickle", "shop"), ("msgpack", "shop-")] {
+        let server = RedisServer::start();
+        let options = format!("{{results: '{}', result_prefix: {prefix}}}", server.url());
+        let place = place(&server, &format!("{{options: {options}}}"), "demo.hold", "skip");
+        let settings = json!({
+            "result_backend": server.celery_url(),
+            "result_backend_transport_options": {"global_keyprefix": prefix},
+            "result_serializer": serializer,
+            "result_accept_content": ["json", serializer],
+            "task_track_started": true,
+        });
+        let mut worker = CeleryWorker::start_with(&server.celery_url(), &[QUEUE], &settings);
+        one_by_one(&server, &place, |count| worker.wait_for_runs(count).len());
+    }
+}
+
+#[test]
+fn an_entry_whose_results_are_never_seen_is_named_once() {
+    needs!(Redis, Python);
+    let server = RedisServer::start();
+    let options = format!("{{results: '{}'}}", server.url());
+    let schedule = format!(
+        "entries:\n  quick: {{task: demo.echo, every: 300ms, queue: {QUEUE}, overlap: skip}}\n"
+    );
+    let queues = format!("queues: {{{QUEUE}: {{options: {options}}}}}\n");
+    let place = kind::place(&server, &queues, &schedule);
+    let settings = json!({
+        "result_backend": server.celery_url(),
+        "result_backend_transport_options": {"global_keyprefix": "shop"},
+    });
+    let mut worker = CeleryWorker::start_with(&server.celery_url(), &[QUEUE], &settings);
+    let downbeat = run(&place);
+    worker.wait_for_runs(1);
+    downbeat.wait_for_log("saw no result of any task of this entry");
+    skips(&place);
+    let named = downbeat.log().iter().filter(|line| line.contains("saw no result")).count();
+    assert_eq!(named, 1);
+    let status = place.run(&["status", "--json"]).json(0);
+    assert_eq!(status["without_results"], json!(["quick"]));
+    let troubles = status["troubles"].to_string();
+    assert!(troubles.contains("set `results` and `result_prefix` of the queue"), "{troubles}");
 }
 
 #[test]
@@ -134,6 +182,26 @@ fn jobs_of_rqs_run_one_by_one() {
     let place = place(&server, "{worker: rq}", "rq_jobs.hold", "skip");
     let mut worker = RqWorker::start(&server, &[QUEUE]);
     one_by_one(&server, &place, |count| worker.wait_for_runs(count).len());
+}
+
+#[test]
+fn jobs_of_arqs_run_one_by_one_whatever_their_expiry() {
+    needs!(Redis, Python, Apart);
+    let server = RedisServer::start();
+    let place = place(&server, "{worker: arq}", "demo.hold", "skip, expires: 2s");
+    let mut worker = arq::worker(&server, QUEUE, "pickle");
+    one_by_one(&server, &place, |count| worker.wait_for_events(count).len());
+}
+
+#[test]
+fn taskiqs_tasks_run_one_by_one_if_they_leave_results() {
+    needs!(Redis, Python);
+    let server = RedisServer::start();
+    let options = format!("results: '{}', result_prefix: shop", server.url());
+    let queue = format!("{{worker: taskiq, options: {{{options}}}}}");
+    let place = place(&server, &queue, "demo.hold", "skip");
+    let mut worker = taskiq::worker(&server, &[QUEUE, "list", "pickle", "shop"]);
+    one_by_one(&server, &place, |count| worker.wait_for_events(count).len());
 }
 
 #[test]
@@ -203,22 +271,18 @@ fn a_lost_answer_leaves_no_slot_over_rabbitmq_uncounted() {
     let place = place.env("DOWNBEAT_BROKER", &proxy.url());
     let downbeat = run(&place);
     downbeat.wait_for_dispatches("slow", 0, 1);
-    skips(&downbeat);
+    skips(&place);
     for lost in 1..=4 {
         let from = downbeat.log().len();
         proxy.lose_a_reply();
         eventually(SOON, "a reply is lost", || (proxy.replies_lost() == lost).then_some(()));
         downbeat.wait_for_log_from(from, "resumed publishing");
-        skips(&downbeat);
+        skips(&place);
     }
-    let log = downbeat.log();
-    let slots = log.iter().filter(|line| line.contains("still_running"));
-    let slots: Vec<_> = slots.map(|line| slot_ms(line)).collect();
+    let past = place.run(&["history", "slow", "--json", "--count", "10000"]).json(0);
+    let events = past["events"].as_array().unwrap().iter();
+    let slots = events.map(|event| instant(event["slot"].as_str().unwrap()).0);
+    let slots: BTreeSet<i64> = slots.collect();
+    let slots: Vec<i64> = slots.into_iter().collect();
     assert!(slots.windows(2).all(|pair| pair[1] - pair[0] == 300), "{slots:?}");
-}
-
-/// The slot that a line of the log is about.
-fn slot_ms(line: &str) -> i64 {
-    let slot = line.split(" slot=").nth(1).and_then(|rest| rest.split(' ').next()).unwrap();
-    instant(slot).0
 }

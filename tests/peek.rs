@@ -6,9 +6,12 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use downbeat::worker::taskiq::TaskiqStream;
 use downbeat::worker::{
-    Bodies, BullmqQueue, DecodeError, DramatiqQueue, Queue, RqQueue, SidekiqQueue, Waiting, Worker,
+    Bodies, BullmqQueue, DecodeError, DramatiqQueue, Queue, RqQueue, SidekiqQueue, TaskiqQueue,
+    Waiting, Worker, WorkerKind,
 };
+use downbeat_time::UnixMs;
 use redis::Commands as _;
 use serde_json::{Value, json};
 
@@ -30,6 +33,10 @@ queues:
   letters: {worker: bullmq}
   audit: {worker: json}
   clicks: {worker: stream}
+  jobs: {worker: arq}
+  jobs-packed: {worker: arq, options: {serializer: msgpack}}
+  tasks: {worker: taskiq}
+  tasks-stream: {worker: taskiq, options: {stream: true}}
 ";
 
 /// An entry for each queue, of its name.
@@ -44,10 +51,26 @@ entries:
   letters: {task: t, every: 1h, queue: letters, args: []}
   audit: {task: t, every: 1h, queue: audit, expires: 1h}
   clicks: {task: t, every: 1h, queue: clicks}
+  jobs: {task: t, every: 1h, queue: jobs, expires: 1h}
+  jobs-packed: {task: t, every: 1h, queue: jobs-packed}
+  tasks: {task: t, every: 1h, queue: tasks}
+  tasks-stream: {task: t, every: 1h, queue: tasks-stream}
 "#;
 
-const NAMES: [&str; 8] =
-    ["reports", "images", "plain", "thumbs", "mail", "letters", "audit", "clicks"];
+const NAMES: [&str; 12] = [
+    "reports",
+    "images",
+    "plain",
+    "thumbs",
+    "mail",
+    "letters",
+    "audit",
+    "clicks",
+    "jobs",
+    "jobs-packed",
+    "tasks",
+    "tasks-stream",
+];
 
 fn lines(finished: Finished) -> Vec<Value> {
     finished.ok().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -230,6 +253,30 @@ fn every_captured_message_is_read() {
         let waiting = read(&sidekiq, job.as_str().unwrap().as_bytes(), &[]).unwrap();
         assert!(waiting.task.is_some() && waiting.sent_at.is_some(), "{name}");
     }
+    let arq = queue(Worker::usual(WorkerKind::Arq));
+    for (name, writes) in kind::fixture("arq.json").as_object().unwrap() {
+        let job = BASE64_STANDARD.decode(writes[0][3]["b64"].as_str().unwrap()).unwrap();
+        let due = writes[1][2].as_str().unwrap().as_bytes().to_vec();
+        let waiting = read(&arq, b"id", &[Some(job), None, Some(due)]).unwrap();
+        assert_eq!((waiting.task.as_deref(), waiting.unread), (Some("add"), None), "{name}");
+        assert!(waiting.args.unwrap().is_array() && waiting.kwargs.unwrap().is_object(), "{name}");
+        // One was to wait for five seconds.
+        let waits = waiting.not_before.map(|due| due.since(waiting.sent_at.unwrap()).as_secs());
+        assert_eq!(waits, (name == "full").then_some(5));
+    }
+    let stream = Some(TaskiqStream::default());
+    let stream = queue(Worker::Taskiq(TaskiqQueue { stream, ..TaskiqQueue::default() }));
+    let taskiq = kind::fixture("taskiq.json");
+    let text = |value: &Value| value.as_str().unwrap().as_bytes().to_vec();
+    let (list, entry) = (&taskiq["ListQueueBroker"][0], &taskiq["RedisStreamBroker"][1]);
+    let list = read(&queue(Worker::usual(WorkerKind::Taskiq)), &text(&list[2]), &[]).unwrap();
+    let fields = [Some(text(&entry[3])), Some(text(&entry[4]))];
+    let entry = read(&stream, b"1795236627186-0", &fields).unwrap();
+    for waiting in [&list, &entry] {
+        assert_eq!((waiting.task.as_deref(), &waiting.args), (Some("t.add"), &Some(json!([1]))));
+        assert_eq!(waiting.kwargs, Some(json!({"b": "é"})));
+    }
+    assert_eq!((list.sent_at, entry.sent_at), (None, Some(UnixMs(1_795_236_627_186))));
     let bullmq = queue(Worker::Bullmq(BullmqQueue::default()));
     let Some(Bodies::Hash { fields, .. }) = &bullmq.locations()[0].bodies else { panic!() };
     for (name, capture) in kind::fixture("bullmq.json").as_object().unwrap() {
@@ -266,7 +313,8 @@ fn a_message_that_makes_no_sense_is_a_line_among_the_others() {
     let () = redis.set("rq:job:gone", "no hash").unwrap();
     let () = redis.rpush("dramatiq:thumbs", "gone").unwrap();
     let () = redis.lpush("bull:letters:wait", "gone").unwrap();
-    for queue in ["images", "thumbs", "letters"] {
+    let () = redis.zadd("jobs", "gone", 1).unwrap();
+    for queue in ["images", "thumbs", "letters", "jobs"] {
         let said = peek(&place, queue);
         assert!(said[0]["error"].as_str().unwrap().contains("is gone"), "{said:?}");
         assert_eq!(said[0]["raw"], "gone");

@@ -6,6 +6,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use downbeat::schedule::{Kind, TaskIds};
+use downbeat::worker::rq::Callback;
 use downbeat::worker::{
     self, Call, Fresh, Message, Options, Queue, RqOptions, RqQueue, Task, Worker, Writes,
 };
@@ -23,6 +24,8 @@ use crate::support::rq::{RqWorker, Run, django_stats, rq_info};
 use crate::support::sent::instant;
 use crate::support::tools::{answers, needs};
 use crate::support::wait::{SOON, eventually};
+
+mod options;
 
 const QUEUES: &str = "
 queues:
@@ -323,17 +326,19 @@ fn a_job_is_what_rqs_own_producer_writes() {
         retry: Some(3),
         retry_intervals: vec![1, 2, 3],
         description: Some("my job".into()),
+        on_success: Some(Callback { func: "rqtasks.cb".into(), timeout: Some(60) }),
+        on_failure: Some(Callback { func: "rqtasks.cb".into(), timeout: Some(60) }),
+        ..RqOptions::default()
     };
     let mut call = message("high", "rqtasks.rec", "[1]", r#"{"k":"v"}"#);
     call.headers = Some(r#"{"trace":"abc"}"#.into());
-    let callbacks = ["success", "failure"]
-        .map(|of| [format!("{of}_callback_name"), format!("{of}_callback_timeout")]);
-    let callbacks: Vec<&str> = callbacks.iter().flatten().map(String::as_str).collect();
-    assert_equals_capture("full", &with(full, call), &callbacks);
+    assert_equals_capture("full", &with(full, call), &[]);
 
     let add = || message("default", "rqtasks.add", "[1,2]", "{}");
     let timeout_str = RqOptions { timeout: Some(3600), result_ttl: Some(-1), ..usual.clone() };
     assert_equals_capture("timeout_str", &with(timeout_str, add()), &[]);
+    let at_front = RqOptions { at_front: true, ..usual.clone() };
+    assert_equals_capture("at_front", &with(at_front, add()), &[]);
     let result_ttl_0 = RqOptions { result_ttl: Some(0), ..usual };
     assert_equals_capture("result_ttl_0", &with(result_ttl_0, add()), &[]);
 }

@@ -35,7 +35,12 @@ impl Job {
     /// How many messages lie where they all go.
     pub(crate) fn queued(&self, connection: &mut Connection) -> usize {
         let Writes { push, key, .. } = &self.messages[0];
-        let command = if *push == Push::Stream { "XLEN" } else { "LLEN" };
+        let command = match push {
+            Push::Stream | Push::TaskiqStream => "XLEN",
+            Push::Due => "ZCARD",
+            Push::Left | Push::Right | Push::RqDependent | Push::Bullmq => "LLEN",
+            Push::Publish => unreachable!("nothing that is broadcast lies anywhere"),
+        };
         redis::cmd(command).arg(key).query(connection).unwrap()
     }
 
@@ -53,7 +58,13 @@ fn schedule(worker: &Worker, entries: usize, due: UnixMs) -> String {
     let arguments = |n: usize| match worker {
         Worker::Sidekiq(_) => format!(r#""args": [{n}, "abc", {{"tenant": {n}}}]"#),
         Worker::Bullmq(_) => format!(r#""kwargs": {{"n": {n}, "abc": "abc", "tenant": {n}}}"#),
-        _ => format!(r#""args": [{n}, "abc"], "kwargs": {{"tenant": {n}}}"#),
+        Worker::Celery(_)
+        | Worker::Rq(_)
+        | Worker::Dramatiq(_)
+        | Worker::Arq(_)
+        | Worker::Taskiq(_)
+        | Worker::Json
+        | Worker::Stream(_) => format!(r#""args": [{n}, "abc"], "kwargs": {{"tenant": {n}}}"#),
     };
     let one = |n: usize| {
         format!(

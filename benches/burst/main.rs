@@ -26,9 +26,7 @@ mod yardstick;
 
 use std::thread;
 
-use downbeat::worker::{
-    BullmqQueue, CeleryQueue, DramatiqQueue, RqQueue, SidekiqQueue, StreamQueue, Worker,
-};
+use downbeat::worker::{Worker, WorkerKind};
 use job::Job;
 use recording::Recording;
 use rig::{Burst, Patience, Way};
@@ -47,7 +45,7 @@ fn main() {
     let is_test = args.iter().any(|arg| arg == "--test");
     let asked_for = |word: &str| is_test || args.iter().any(|arg| arg == word);
     let ways: Vec<_> = Way::OTHERS.into_iter().filter(|way| asked_for(way.word())).collect();
-    let mut kinds = workers();
+    let mut kinds = WorkerKind::ALL.map(Worker::usual).to_vec();
     if kinds.iter().any(|worker| args.iter().any(|arg| arg == worker.kind().as_str())) {
         kinds.retain(|worker| args.iter().any(|arg| arg == worker.kind().as_str()));
     }
@@ -71,18 +69,6 @@ fn main() {
             measure(&Job::new(worker.clone(), *entries), 7, &ways, Patience::BENCH);
         }
     }
-}
-
-fn workers() -> Vec<Worker> {
-    vec![
-        Worker::Celery(CeleryQueue::default()),
-        Worker::Rq(RqQueue::default()),
-        Worker::Dramatiq(DramatiqQueue::default()),
-        Worker::Sidekiq(SidekiqQueue::default()),
-        Worker::Bullmq(BullmqQueue::default()),
-        Worker::Json,
-        Worker::Stream(StreamQueue::default()),
-    ]
 }
 
 fn measure(job: &Job, runs: usize, others: &[Way], patience: Patience) {

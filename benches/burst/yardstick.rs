@@ -50,8 +50,11 @@ fn pipeline(messages: &[Writes]) -> redis::Pipeline {
         }
         match push {
             Push::Left => pipeline.lpush(key, element),
-            Push::Right => pipeline.rpush(key, element),
+            Push::Right | Push::RqDependent => pipeline.rpush(key, element),
+            Push::Due => pipeline.zadd(key, element, 1_800_000_000_007_i64),
+            Push::TaskiqStream => pipeline.cmd("XADD").arg(key).arg("*").arg("data").arg(element),
             Push::Stream => pipeline.cmd("XADD").arg(key).arg("*").arg("message").arg(element),
+            Push::Publish => pipeline.publish(key, element),
             Push::Bullmq => {
                 let marker = key.replace(":wait", ":marker");
                 pipeline.zadd(marker, "0", 0).ignore().lpush(key, element)

@@ -3,6 +3,7 @@
 //! A parameter means what the scheme's own client means by it: redis-py in `redis://`, `rediss://` and
 //! `unix://`, kombu in `redis+socket://`.
 
+use downbeat_time::nearest;
 use percent_encoding::percent_decode_str;
 
 use super::{AddressError, Secret};
@@ -208,12 +209,7 @@ impl Family {
 
     fn unknown(self, name: &str, index: usize) -> AddressError {
         let known = self.known();
-        // No name is this long, and comparing it would take long.
-        let name = if name.len() <= 40 { name } else { "" };
-        let distance = |known: &str| strsim::damerau_levenshtein(known, name);
-        let near = known.iter().map(|known| (distance(known), *known)).min();
-        let near = near.filter(|(distance, known)| *distance <= 2 && known.len() > 3);
-        let near = near.map(|(_, known)| known);
+        let near = nearest(name, known.iter().copied());
         AddressError::UnknownParameter { position: index + 1, near, known }
     }
 }

@@ -13,7 +13,7 @@ use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 use clap_complete::env::CompleteEnv;
 
 pub use self::publishing::{Backfill, Pause, Resume, Trigger};
-pub use self::reading::{Check, DayMatch, Explain, History, List, Next, Peek, Plan, Status};
+pub use self::reading::{Check, DayMatch, Diff, Explain, History, List, Next, Peek, Plan, Status};
 pub use self::settings::ServiceFlags;
 
 /// The variable by which a shell asks for completions.
@@ -74,6 +74,8 @@ pub enum Command {
     Run(Run),
     /// Check the schedule files and the configuration
     Check(Check),
+    /// Show what an edit of schedule files changes
+    Diff(Diff),
     /// Show the next slot of each entry
     Next(Next),
     /// Show the load over time as a heat map

@@ -33,6 +33,33 @@ pub struct Check {
     pub output: Json,
 }
 
+/// `diff`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  downbeat diff /etc/downbeat/schedules ./schedules
+  downbeat diff ../main/schedules schedules --json
+
+Shows entries added, removed and changed, with their next slots before and \
+after, and which of them start afresh. Reads files only; /dev/null stands for \
+no schedule. `git worktree add ../main main` checks out what to compare with.
+
+Exit status: 0 nothing differs; 1 entries differ; 2 they cannot be compared.")]
+pub struct Diff {
+    /// File or folder before the edit
+    #[arg(value_name = "OLD")]
+    pub old: PathBuf,
+    /// File or folder after it
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+    /// Show slots from this time on [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Output
+    #[command(flatten)]
+    pub output: Json,
+}
+
 /// `next`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -45,8 +72,8 @@ TIME is `2026-12-24 18:00` or a date in the entry's time zone, or RFC 3339. \
 With --count or --to, the slots of all entries are listed in order.
 
 Notes say how the clock changes that day, what `H` in a cron line stands for, \
-when a message held back by `jitter` or `spread` is due, and how many slots \
-before it are left out by `except`.")]
+from which day a slot was moved, when a message held back by `jitter` or \
+`spread` is due, and how many slots before it are left out by `except`.")]
 pub struct Next {
     /// Only these entries
     #[arg(value_name = "ENTRY", add = ArgValueCandidates::new(candidates::entries))]
@@ -163,10 +190,11 @@ pub struct History {
 Examples:
   downbeat explain '0 3 * * mon-fri' --timezone Asia/Seoul
   downbeat explain 10m --count 3
+  downbeat explain '[\"30 9 * * *\", \"0 16 * * sat\"]'
   downbeat explain 'DTSTART=20260101T090000;FREQ=MONTHLY;BYDAY=-1FR'
   downbeat explain --quartz '0 30 9 * * MON-FRI'")]
 pub struct Explain {
-    /// Cron line, length, recurrence rule, or a Quartz line with --quartz
+    /// Cron line or list of them, length, recurrence rule, or a Quartz line with --quartz
     #[arg(value_name = "EXPR")]
     pub expression: String,
     /// Time zone

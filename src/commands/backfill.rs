@@ -22,6 +22,7 @@ use crate::mask::mask;
 use crate::render::Renderer;
 use crate::schedule::Schedule;
 use crate::store::contract::BackfillStep;
+use crate::text::duration;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -33,12 +34,14 @@ pub(super) fn backfill(flags: ServiceFlags, asked: &cli::Backfill) -> Result<Exi
 
 async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result<(), Failure> {
     let cli::Backfill { entry, from, to, queue, run, again, dry_run, output } = asked;
-    let (from, to) = (times::with_hour(from), times::with_hour(to));
+    let now = clock::wall();
+    let (from, to) = (times::ago(from, now), times::ago(to, now));
     let (entry, queue) = (entry.clone(), queue.clone());
     let step = if *again { BackfillStep::BeginsAgain } else { BackfillStep::Begins };
     let mut sending = RunningBackfill {
         service,
-        now: clock::wall(),
+        command: CommandLine::of_this_command().between(&from, &to),
+        now,
         here: None,
         rest: Backfill {
             // Generated here, so that the run's id is known even if every response is lost.
@@ -84,6 +87,7 @@ async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result
 /// A backfill in progress.
 struct RunningBackfill<'s> {
     service: &'s ServiceConfig,
+    command: CommandLine,
     /// When the command began.
     now: UnixMs,
     /// Publishes if no service is running.
@@ -110,7 +114,12 @@ impl RunningBackfill<'_> {
             let done = match self.send().await {
                 Ok(done) => done,
                 Err(Unsent::Refused(refused)) => {
-                    return Err(stopped(refusal(refused, count, &self.rest.from, run)));
+                    return Err(stopped(self.command.refusal(
+                        refused,
+                        count,
+                        &self.rest.from,
+                        run,
+                    )));
                 }
                 Err(Unsent::Failed(failure))
                     if count == 0 && !failure.may_be_done || self.rest.dry_run =>
@@ -118,7 +127,7 @@ impl RunningBackfill<'_> {
                     return Err(stopped(failure));
                 }
                 Err(Unsent::Failed(failure)) => {
-                    return Err(stopped(ended(&failure, count, &self.rest.from, run)));
+                    return Err(stopped(self.command.ended(&failure, count, &self.rest.from, run)));
                 }
             };
             if let Some(pause) = done.paused.as_ref().filter(|_| count == 0) {
@@ -136,7 +145,8 @@ impl RunningBackfill<'_> {
             let Some(go_on) = done.go_on else { return Ok(()) };
             if let Some(refused) = done.failure {
                 let nothing_sent = matches!(refused, Refused::NotSent(_) | Refused::Unreachable(_));
-                let failure = stopped_at(&refused, count, &go_on, done.after.as_deref(), run);
+                let after = done.after.as_deref();
+                let failure = self.command.stopped_at(&refused, count, &go_on, after, run);
                 return Err(Stopped { failure, nothing_sent });
             }
             self.rest.from = go_on;
@@ -159,11 +169,11 @@ impl RunningBackfill<'_> {
             _ if self.rest.dry_run && failure.exit == Exit::ClosedPipe => return Ok(()),
             _ if self.rest.dry_run => failure.message,
             Some(from) => {
-                let command = continue_command(from, run);
+                let command = self.command.continue_command(from, run);
                 format!("{}; slots sent: {count}; continue with `{command}`", failure.message)
             }
             None => {
-                let command = CommandLine::of_this_command().repeating(run);
+                let command = self.command.repeating(run);
                 format!("{}; all {count} slots were sent; `{command}` shows them", failure.message)
             }
         };
@@ -203,81 +213,80 @@ impl RunningBackfill<'_> {
     }
 }
 
-/// The service or the broker refused to send anything.
-fn refusal(refused: Refused, count: usize, from: &str, run: Uuid) -> Failure {
-    let message = match &refused {
-        Refused::Unfinished { run, from, to, queue } => {
-            let command =
-                CommandLine::of_this_command().continued(*run, from, to, queue.as_deref());
-            format!(
-                "{refused}; continue it with `{command}`, which sends nothing twice unless the queue is on \
-                 AMQP, or use `--again` to send them again"
-            )
-        }
-        _ if count > 0 => return ended(&refused.into(), count, from, run),
-        refused => refused.to_string(),
-    };
-    Failure { message, ..refused.into() }
-}
-
-/// The broker did not take the slot `go_on`, or did not confirm it.
-fn stopped_at(
-    refused: &Refused,
-    count: usize,
-    go_on: &str,
-    after: Option<&str>,
-    run: Uuid,
-) -> Failure {
-    let command = continue_command(go_on, run);
-    let before = format!("slots sent before it: {count}");
-    let message = match refused {
-        Refused::Uncertain { why, is_repeatable: true } => format!(
-            "the slot {go_on} may have been sent: {why}; {before}; continue with `{command}`, which \
-             sends nothing twice"
-        ),
-        Refused::Uncertain { why, is_repeatable: false } => {
-            let without = after.map(|after| format!("; `--from {after}` leaves it out"));
-            format!(
-                "the slot {go_on} may have been sent: {why}; {before}; its broker keeps no record of that: \
-                 `{command}` may send it twice{}",
-                without.unwrap_or_default()
-            )
-        }
-        Refused::NotSent(why) | Refused::Unreachable(why) => {
-            format!("the slot {go_on} was not sent: {why}; {before}; continue with `{command}`")
-        }
-        Refused::Used { queue, .. } => format!(
-            "the slot {go_on} was not sent: {refused}; {before}; continue with `--queue {}`, or start a \
-             new run without `--run`",
-            show::quoted(queue)
-        ),
-        refused => format!("{refused}; {before}; continue with `{command}`"),
-    };
-    Failure { message, ..refused.clone().into() }
-}
-
-/// The call that began with `from` failed.
-fn ended(failure: &Failure, count: usize, from: &str, run: Uuid) -> Failure {
-    let (message, command) = (&failure.message, continue_command(from, run));
-    let rest = if failure.may_be_done {
-        format!(
-            "slots from {from} on may have been sent; continue with `{command}`, which sends nothing \
-             twice unless the queue is on AMQP"
-        )
-    } else {
-        format!("continue with `{command}`")
-    };
-    let message = format!("{message}; slots sent before: {count}; {rest}");
-    Failure::new(failure.exit, message)
-}
-
-/// The command that continues the run: this one with another start.
-fn continue_command(from: &str, run: Uuid) -> String {
-    CommandLine::of_this_command().continue_command(from, run)
-}
-
 /// A command line without its first word.
+#[derive(Clone)]
 struct CommandLine(Vec<String>);
+
+/// What to do when a backfill stops.
+impl CommandLine {
+    /// The service or the broker refused to send anything.
+    fn refusal(&self, refused: Refused, count: usize, from: &str, run: Uuid) -> Failure {
+        let message = match &refused {
+            Refused::Unfinished { run, from, to, queue } => {
+                let command = self.continued(*run, from, to, queue.as_deref());
+                format!(
+                    "{refused}; continue it with `{command}`, which sends nothing twice unless the queue is on \
+                     AMQP, or use `--again` to send them again"
+                )
+            }
+            _ if count > 0 => return self.ended(&refused.into(), count, from, run),
+            refused => refused.to_string(),
+        };
+        Failure { message, ..refused.into() }
+    }
+
+    /// The broker did not take the slot `go_on`, or did not confirm it.
+    fn stopped_at(
+        &self,
+        refused: &Refused,
+        count: usize,
+        go_on: &str,
+        after: Option<&str>,
+        run: Uuid,
+    ) -> Failure {
+        let command = self.continue_command(go_on, run);
+        let before = format!("slots sent before it: {count}");
+        let message = match refused {
+            Refused::Uncertain { why, is_repeatable: true } => format!(
+                "the slot {go_on} may have been sent: {why}; {before}; continue with `{command}`, which \
+                 sends nothing twice"
+            ),
+            Refused::Uncertain { why, is_repeatable: false } => {
+                let without = after.map(|after| format!("; `--from {after}` leaves it out"));
+                format!(
+                    "the slot {go_on} may have been sent: {why}; {before}; its broker keeps no record of that: \
+                     `{command}` may send it twice{}",
+                    without.unwrap_or_default()
+                )
+            }
+            Refused::NotSent(why) | Refused::Unreachable(why) => {
+                format!("the slot {go_on} was not sent: {why}; {before}; continue with `{command}`")
+            }
+            Refused::Used { queue, .. } => format!(
+                "the slot {go_on} was not sent: {refused}; {before}; continue with `--queue {}`, or start a \
+                 new run without `--run`",
+                show::quoted(queue)
+            ),
+            refused => format!("{refused}; {before}; continue with `{command}`"),
+        };
+        Failure { message, ..refused.clone().into() }
+    }
+
+    /// The call that began with `from` failed.
+    fn ended(&self, failure: &Failure, count: usize, from: &str, run: Uuid) -> Failure {
+        let (message, command) = (&failure.message, self.continue_command(from, run));
+        let rest = if failure.may_be_done {
+            format!(
+                "slots from {from} on may have been sent; continue with `{command}`, which sends nothing \
+                 twice unless the queue is on AMQP"
+            )
+        } else {
+            format!("continue with `{command}`")
+        };
+        let message = format!("{message}; slots sent before: {count}; {rest}");
+        Failure::new(failure.exit, message)
+    }
+}
 
 impl CommandLine {
     fn of_this_command() -> CommandLine {
@@ -286,11 +295,29 @@ impl CommandLine {
         )
     }
 
-    fn repeating(self, run: Uuid) -> String {
+    /// The command with these instants in place of lengths, which count from now: a repeat comes later.
+    fn between(mut self, from: &str, to: &str) -> CommandLine {
+        let length = |text: &str| duration::parse(text).is_ok();
+        for at in 0..self.0.len() {
+            for (option, instant) in [("--from", from), ("--to", to)] {
+                let is_value = at > 0 && self.0[at - 1] == option;
+                if is_value && length(&self.0[at]) {
+                    self.0[at] = instant.to_owned();
+                } else if is_with_value(&self.0[at], option)
+                    && length(&self.0[at][option.len() + 1..])
+                {
+                    self.0[at] = format!("{option}={instant}");
+                }
+            }
+        }
+        self
+    }
+
+    fn repeating(&self, run: Uuid) -> String {
         format!("{} --run {run}", self.without(&["--run"], &[]))
     }
 
-    fn continue_command(self, from: &str, run: Uuid) -> String {
+    fn continue_command(&self, from: &str, run: Uuid) -> String {
         format!(
             "{} --from {} --run {run}",
             self.without(&["--from", "--run"], &[]),
@@ -298,7 +325,7 @@ impl CommandLine {
         )
     }
 
-    fn continued(self, run: Uuid, from: &str, to: &str, queue: Option<&str>) -> String {
+    fn continued(&self, run: Uuid, from: &str, to: &str, queue: Option<&str>) -> String {
         let mut command = self.without(&["--from", "--to", "--queue", "--run"], &["--again"]);
         if let Some(queue) = queue {
             command = command + " --queue " + &show::quoted(queue);
@@ -308,16 +335,16 @@ impl CommandLine {
     }
 
     /// Removes these options with their values, and these flags.
-    fn without(self, options: &[&str], flags: &[&str]) -> String {
+    fn without(&self, options: &[&str], flags: &[&str]) -> String {
         let mut command = "downbeat".to_owned();
-        let mut typed = self.0.into_iter();
+        let mut typed = self.0.iter();
         while let Some(arg) = typed.next() {
             if options.contains(&arg.as_str()) {
                 typed.next();
             } else if !flags.contains(&arg.as_str())
-                && !options.iter().any(|option| is_with_value(&arg, option))
+                && !options.iter().any(|option| is_with_value(arg, option))
             {
-                command = command + " " + &show::quoted(&mask(&arg));
+                command = command + " " + &show::quoted(&mask(arg));
             }
         }
         command
@@ -371,6 +398,14 @@ mod tests {
             CommandLine([&typed[..], &more].concat()).continue_command(slot, run),
             "downbeat --broker 'redis://me:***@host' backfill 'o'\\''clock' --to 2027 --queue q --from \
              2026-01-02T03:00:00+09:00 --run 00000000-0000-0000-0000-000000000007"
+        );
+        let lengths = ["--from=2h", "--to", "1h", "--queue", "2h"].map(str::to_owned);
+        let repeat =
+            CommandLine(lengths.to_vec()).between("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z");
+        assert_eq!(
+            repeat.repeating(run),
+            "downbeat --from=2026-01-01T00:00:00Z --to 2026-01-01T01:00:00Z --queue 2h --run \
+             00000000-0000-0000-0000-000000000007"
         );
         let again = CommandLine([&typed[..], &["--again".to_owned()]].concat());
         assert_eq!(

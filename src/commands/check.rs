@@ -14,10 +14,10 @@ use crate::cli::{self, ServiceFlags};
 use crate::clock;
 use crate::config::{self, Broker, Caller, ServiceConfig};
 use crate::control::Question;
-use crate::store::redis::WorkerAnswers;
 use crate::text::{Problem, duration};
 use crate::tzdata::Tzdata;
 use crate::worker::CeleryQueue;
+use crate::worker::celery::WorkerAnswers;
 
 /// Maximum of `--timeout`; slower workers are of no use here.
 const MAX_TIMEOUT: Duration = Duration::from_secs(60);
@@ -85,7 +85,7 @@ fn checked(
         let question = Question::Workers { queues, timeout };
         let Workers { broker, asked } = look::ask(&service, question)?;
         answered = Some(asked.workers.len());
-        warnings.extend(config::against_workers(&loaded, &broker, &asked.workers, asked.silent));
+        warnings.extend(config::against_workers(&loaded, &broker, &asked));
     }
     let problems = service.warnings.into_iter().chain(loaded.problems).chain(warnings).collect();
     let entries = loaded.schedule.map(|schedule| schedule.entries.len());
@@ -100,7 +100,7 @@ pub(super) struct Workers {
     asked: WorkerAnswers,
 }
 
-/// Asks the workers of Celery's queues that are not on AMQP, once per key prefix.
+/// Asks the workers of Celery's queues that are not on AMQP, once per control channel.
 pub(super) async fn ask_workers(
     service: &ServiceConfig,
     queues: &[String],
@@ -115,7 +115,7 @@ pub(super) async fn ask_workers(
     let mut families = BTreeMap::new();
     for queue in queues.iter().map(|queue| service.queues.get(queue)) {
         if let Some(settings) = CeleryQueue::inspectable(&queue) {
-            families.entry(settings.key_prefix.clone()).or_insert_with(|| settings.clone());
+            families.entry(settings.control_channel()).or_insert_with(|| settings.clone());
         }
     }
     let mut all = WorkerAnswers::default();
@@ -127,6 +127,8 @@ pub(super) async fn ask_workers(
         })?;
         all.workers.extend(asked.workers);
         all.silent += asked.silent;
+        all.channels.extend(asked.channels);
+        all.others.extend(asked.others);
     }
     let broker = direct.broker.as_ref().map(Broker::to_string).unwrap_or_default();
     Ok(Workers { broker, asked: all })

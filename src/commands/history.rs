@@ -8,6 +8,7 @@ use crate::cli::{self, ServiceFlags};
 use crate::clock;
 use crate::config::{Broker, Caller, Loaded, ServiceConfig};
 use crate::control::Question;
+use crate::schedule::planner::COUNT_CAP;
 use crate::schedule::{Schedule, TaskIds};
 use crate::service::history::{self, HistoryError, HistoryRequest, MAX_COUNT, Past, PastSlot};
 use crate::store::contract::{HistoryQuery, Store as _};
@@ -153,8 +154,7 @@ pub(super) fn outcome(event: &PastSlot) -> String {
 
 /// A capped count ends in a plus.
 pub(super) fn count(slots: u64) -> String {
-    const CAP: u64 = 10_000;
-    if slots >= CAP { format!("{CAP}+") } else { slots.to_string() }
+    if slots >= COUNT_CAP { format!("{COUNT_CAP}+") } else { slots.to_string() }
 }
 
 /// A lateness, as precise as people need it.

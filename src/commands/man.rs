@@ -44,6 +44,10 @@ const ENVIRONMENT: &[Item] = &[
         "STATE_DIRECTORY, RUNTIME_DIRECTORY",
         "Set by systemd. The folders for state and for the control socket.",
     ),
+    (
+        "TZDIR",
+        "The folder of the system's zone rules. Those are used unless the bundled ones are newer.",
+    ),
     ("NO_COLOR", "If set, output has no colours."),
 ];
 

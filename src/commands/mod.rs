@@ -4,6 +4,7 @@ mod backfill;
 mod check;
 mod completions;
 mod config;
+mod diff;
 mod direct;
 mod explain;
 mod greeting;
@@ -168,6 +169,7 @@ pub fn execute(cli: Cli) -> Exit {
     let done = match cli.command {
         Command::Run(asked) => run::run(flags, asked),
         Command::Check(check) => check::check(flags, check),
+        Command::Diff(asked) => diff::diff(flags, &asked),
         Command::Next(next) => next::next(flags, &next),
         Command::Plan(plan) => plan::plan(flags, &plan),
         Command::Explain(explain) => explain::explain(flags, &explain),

@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal as _};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use downbeat_time::UnixMs;
+use downbeat_time::{Origin, UnixMs};
 use serde::Serialize;
 
 use super::{Exit, Failure, configuration, list, load_schedule, service_notes, show, times};
@@ -30,6 +30,9 @@ struct Slot<'a> {
     entry: &'a str,
     slot: String,
     slot_utc: String,
+    /// The slot before it was moved to another day, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nominal_slot: Option<String>,
     /// Notes for people about this slot.
     notes: Vec<String>,
     #[serde(skip)]
@@ -158,6 +161,7 @@ fn slots<'a>(
             entry: &entry.name,
             slot: entry.zone.to_rfc3339(slot),
             slot_utc: slot.to_string(),
+            nominal_slot: entry.moved_from(slot).map(|at| entry.zone.to_rfc3339(at)),
             notes: notes(entry, slot, is_last),
             at: slot,
         });
@@ -176,6 +180,7 @@ fn notes(entry: &Entry, slot: UnixMs, is_last: bool) -> Vec<String> {
             .as_ref()
             .and_then(|about| Some(format!("hashed: {}", about.resolved.as_ref()?))),
         entry.clock_change(slot).map(|change| change.to_string()),
+        nominal(entry, slot),
         left_out(entry, slot),
         held_back(entry, slot),
         limit.map(|limit| format!("the last: limit of {limit}")),
@@ -183,12 +188,24 @@ fn notes(entry: &Entry, slot: UnixMs, is_last: bool) -> Vec<String> {
     notes.into_iter().flatten().collect()
 }
 
-/// How many slots before this one fall on days that the entry leaves out.
+/// Which date counts for a slot on another one, and from which it was moved.
+fn nominal(entry: &Entry, slot: UnixMs) -> Option<String> {
+    let Origin { slot: there, nominal } = entry.origin(slot);
+    let counts = there
+        .changed_date(&entry.zone)
+        .then(|| format!("counts as {}", there.reading().strftime("%F %R")));
+    let moved = (nominal != there).then(|| format!("moved from {}", nominal.reading().date()));
+    let notes: Vec<String> = moved.into_iter().chain(counts).collect();
+    (!notes.is_empty()).then(|| notes.join(", "))
+}
+
+/// How many slots before this one the entry leaves out.
 fn left_out(entry: &Entry, slot: UnixMs) -> Option<String> {
     let bounds = entry.bounds.as_ref().filter(|bounds| !bounds.except.is_empty())?;
-    let until = slot - INSTANT;
+    let nominal = |slot| entry.origin(slot).nominal.at;
+    let until = nominal(slot) - INSTANT;
     let start = bounds.start.map_or(UnixMs::MIN, |start| start - INSTANT);
-    let after = entry.last_slot(start, until).unwrap_or(start);
+    let after = entry.last_slot(start, slot - INSTANT).map_or(start, nominal);
     match entry.timing.count_between(&entry.zone, after, until, MAX_LEFT_OUT) {
         0 => None,
         1 => Some("1 slot before it left out".to_owned()),

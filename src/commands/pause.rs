@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::direct::{Direct, Store};
 use super::{
     Exit, Failure, ask_identified, block_on, caller, configuration, load, load_schedule, show,
-    times,
 };
 use crate::cli::{self, ServiceFlags};
 use crate::config::{Caller, Identity, ServiceConfig};
@@ -23,7 +22,7 @@ const MAX_NAMED: usize = 10;
 
 pub(super) fn pause(flags: ServiceFlags, asked: cli::Pause) -> Result<Exit, Failure> {
     let cli::Pause { entries, tag: tags, all, note, until, output } = asked;
-    let (by, until) = (Some(caller()), until.as_deref().map(times::with_hour));
+    let by = Some(caller());
     carry_out(flags, Request { resume: false, entries, tags, all, note, until, by }, output.json)
 }
 

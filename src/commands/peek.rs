@@ -60,6 +60,11 @@ pub(super) fn look(
     schedule: &Schedule,
 ) -> Result<Shown, Failure> {
     let queue = service.queues.get(queue);
+    if queue.is_fanout() {
+        let message =
+            format!("nothing waits in `{}`: whoever listens gets each message at once", queue.name);
+        return Err(Failure::new(Exit::No, message));
+    }
     let mut broker = Direct::open(service)?;
     let (places, peeked) = block_on(broker.peek(&queue, count))??;
     let (total, groups, found) = match peeked {

@@ -35,7 +35,7 @@ use crate::store::spool::{SpoolError, SpoolStore};
 use crate::supervisor::Supervisor;
 use crate::text::Problem;
 use crate::tzdata::Tzdata;
-use crate::watch::Watch;
+use crate::watch::{self, Watch};
 use crate::{host, http, telemetry};
 
 /// The service answers no requests while it waits for the broker, so no wait is longer.
@@ -128,6 +128,7 @@ async fn serve(
     let stopping = Arc::new(Notify::new());
     tokio::spawn(signals.forward(requests.clone(), Arc::clone(&stopping)));
     tokio::spawn(watch.forward(requests.clone()));
+    tokio::spawn(watch::reload_daily(requests.clone()));
     let control = listen(&service).await;
     let backend = look::backend(service.clone(), requests.clone());
     let api = Api::new(requests, backend);
@@ -265,9 +266,12 @@ fn load(
 ) -> Result<(Arc<Schedule>, Loader, Vec<ScheduleFile>), Failure> {
     let (paths, queues) = (service.schedules.clone(), Arc::clone(&service.queues));
     let zones = Arc::clone(tzdata);
-    let load = Arc::new(move || config::load(&paths, &queues, &zones));
+    let load = Arc::new(move || {
+        zones.refresh();
+        config::load(&paths, &queues, &zones)
+    });
     let copy = KeptFiles::new(&service.state_dir, &service.namespace, &service.schedules);
-    let loader = Loader::new(load.clone(), tzdata.to_string(), clock::wall());
+    let loader = Loader::new(load.clone(), Arc::clone(tzdata), clock::wall());
     let loader = loader.keeping(copy.clone(), strict);
     let loaded = load();
     if let Some(schedule) = loaded.schedule {

@@ -5,21 +5,11 @@ use downbeat_time::{UnixMs, Zone};
 use super::Failure;
 use crate::text::{duration, instant};
 
-/// The same time with an hour: a date alone means its midnight.
-pub(super) fn with_hour(text: &str) -> String {
-    let is_digit = |c: char| c.is_ascii_digit();
-    let is_date = text.len() == 10
-        && text
-            .char_indices()
-            .all(|(at, c)| if matches!(at, 4 | 7) { c == '-' } else { is_digit(c) });
-    if is_date { format!("{text} 00:00") } else { text.to_owned() }
-}
-
-/// A length as the instant that long before now; another time as [`with_hour`] gives it.
+/// A length as the instant that long before now; another time as it is typed.
 pub(super) fn ago(text: &str, now: UnixMs) -> String {
     match duration::parse(text) {
         Ok(length) => (now - length).to_string(),
-        Err(_) => with_hour(text),
+        Err(_) => text.to_owned(),
     }
 }
 
@@ -32,9 +22,9 @@ pub(super) fn ahead(
 ) -> Result<Option<UnixMs>, Failure> {
     let read = |text: &str| match duration::parse(text) {
         Ok(length) => Ok(now + length),
-        Err(_) => instant::parse(&with_hour(text), zone),
+        Err(_) => instant::parse_with_date(text, zone),
     };
-    let refuse = |error| Failure::usage(format!("{flag}: {error}; {}", instant::HINT));
+    let refuse = |error| Failure::usage(format!("{flag}: {error}; {}", instant::HINT_WITH_DATE));
     text.map(read).transpose().map_err(refuse)
 }
 
@@ -49,7 +39,7 @@ mod tests {
         let zone = Zone::utc();
         for (text, before, after) in [
             ("2h", "2026-12-24T07:00:00Z", "2026-12-24T11:00:00Z"),
-            ("2026-12-24", "2026-12-24 00:00", "2026-12-24T00:00:00Z"),
+            ("2026-12-24", "2026-12-24", "2026-12-24T00:00:00Z"),
             ("2026-12-24 18:00", "2026-12-24 18:00", "2026-12-24T18:00:00Z"),
         ] {
             assert_eq!(ago(text, NOW), before);

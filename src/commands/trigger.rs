@@ -14,12 +14,13 @@ use super::direct::Direct;
 use super::unsent::Unsent;
 use super::{
     Exit, Failure, ask_service, block_on, caller, configuration, load_schedule, look, renderer,
-    show, times,
+    show,
 };
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
 use crate::config::{Caller, ServiceConfig};
 use crate::control::{Command, Question};
+use crate::manual::trigger::Awaited;
 use crate::manual::{self, Refused, Trigger, Triggered};
 use crate::pausing::PauseStatus;
 use crate::text::duration;
@@ -28,12 +29,14 @@ use crate::worker::TaskResult;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause between two requests for a result, each of which takes up to a second.
 const PAUSE: Duration = Duration::from_millis(10);
+/// A result that takes longer may be looked for in the wrong place.
+const SOON: Duration = Duration::from_secs(3);
 
 pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit, Failure> {
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
     let trigger = Trigger {
         entry: asked.entry.clone(),
-        slot: asked.slot.as_deref().map(times::with_hour),
+        slot: asked.slot.clone(),
         args: asked.args.as_deref().map(|text| json("--args", text, "[1, \"a\"]")).transpose()?,
         kwargs: asked
             .kwargs
@@ -199,16 +202,49 @@ fn wait(service: &ServiceConfig, sent: &Triggered, limit: Duration) -> Result<Ta
             format!("{entry} was sent as {task_id}, but its result cannot be read: {why}");
         Failure::new(Exit::Unreachable, message)
     };
-    let until = Instant::now() + limit;
+    let begun = Instant::now();
+    let until = begun + limit;
+    let mut explained = false;
     loop {
         let within = until.saturating_duration_since(Instant::now());
         let (queue, task_id) = (sent.queue.clone(), sent.task_id.clone());
         let question = Question::Outcome { queue, task_id, within };
-        match look::ask(service, question).map_err(unread)? {
-            TaskResult::Pending(_) if Instant::now() < until => thread::sleep(PAUSE),
-            answer => return Ok(answer),
+        let answer = look::ask(service, question).map_err(unread)?;
+        match &answer {
+            TaskResult::Pending(_) => {
+                let is_over = Instant::now() >= until;
+                if !explained && (is_over || begun.elapsed() >= SOON) {
+                    explain_wait(sent);
+                    explained = true;
+                }
+                if is_over {
+                    return Ok(answer);
+                }
+                thread::sleep(PAUSE);
+            }
+            TaskResult::Succeeded(_) | TaskResult::Failed(_) => return Ok(answer),
         }
     }
+}
+
+/// Says where the result is looked for, and what to do if it is elsewhere.
+fn explain_wait(sent: &Triggered) {
+    let Triggered { queue, awaited: Some(Awaited { server, key, is_configurable }), .. } = sent
+    else {
+        return;
+    };
+    let mut said = format!(
+        "downbeat: no result yet; looking for `{key}` on {server}. `downbeat peek {}` shows whether a worker has \
+         taken the message",
+        show::quoted(queue)
+    );
+    if *is_configurable {
+        said += &format!(
+            ". The workers' `result_backend` must be that server; if they keep results elsewhere, set `results` \
+             and `result_prefix`: `queues: {{{queue}: {{worker: celery, options: {{results: redis://…}}}}}}`"
+        );
+    }
+    show::complain(&said);
 }
 
 /// The output of `--json`.

@@ -2,9 +2,11 @@
 //!
 //! Loading goes in one direction: `files` finds and reads the texts, [`crate::text`] returns their values
 //! with their positions, [`language`] checks them and builds [`Entry`](crate::schedule::Entry)s.
-//! [`settings`] does the same for the service's configuration.
+//! [`settings`] does the same for the service's configuration. `foreign` says for both what to write instead of
+//! another scheduler's words.
 
 mod files;
+pub(crate) mod foreign;
 mod kept;
 pub mod language;
 mod load;

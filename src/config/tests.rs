@@ -13,18 +13,24 @@ use crate::schedule::{CatchUp, Entry, Guards};
 use crate::text::expect::MAX_COUNT;
 use crate::tzdata::Tzdata;
 use crate::worker::{
-    BullmqQueue, CeleryOptions, DramatiqQueue, Expires, Options, Queue, Queues, Route, RqOptions,
-    RqQueue, SidekiqOptions, SidekiqQueue, StreamQueue, Worker,
+    CeleryOptions, Expires, Options, Queue, Queues, Route, RqOptions, RqQueue, SidekiqOptions,
+    SidekiqQueue, Worker, WorkerKind,
 };
 
+mod days;
+mod dialects;
 mod directories;
 mod hostile;
 mod kept;
+mod large;
 mod lints;
 mod overlap;
 mod reference;
+mod registered;
 mod replicas;
+mod shell;
 mod templates;
+mod timings;
 
 /// Loads a text as a file of this name. There is a queue for each kind of worker, named like the kind.
 fn load_text(name: &str, text: &[u8]) -> (Loaded, String) {
@@ -38,15 +44,8 @@ fn queues() -> Queues {
         amqp: None,
         catch_up_rate: None,
     };
-    let workers = [
-        Worker::Rq(RqQueue::default()),
-        Worker::Dramatiq(DramatiqQueue::default()),
-        Worker::Sidekiq(SidekiqQueue::default()),
-        Worker::Bullmq(BullmqQueue::default()),
-        Worker::Json,
-        Worker::Stream(StreamQueue::default()),
-    ];
-    workers.map(queue).into_iter().collect()
+    let others = WorkerKind::ALL.into_iter().filter(|kind| *kind != WorkerKind::Celery);
+    others.map(Worker::usual).map(queue).collect()
 }
 
 /// The same for other queues.
@@ -282,7 +281,9 @@ fn a_list_of_instants_is_sorted_and_each_is_kept_once() {
 /// The first slots of entries with these keys, in Berlin's time.
 fn first_slots(keys: &str, count: usize) -> Vec<String> {
     let text = format!("timezone: Europe/Berlin\nentries: {{a: {{task: t, {keys}}}}}\n");
-    let schedule = schedule(&text);
+    // Warnings about whole days are another rule's.
+    let (loaded, shown) = load_text("a.yaml", text.as_bytes());
+    let schedule = loaded.schedule.unwrap_or_else(|| panic!("{shown}"));
     let entry = schedule.get("a").unwrap();
     let next = |slot: &UnixMs| entry.next_slot(*slot);
     let slots = std::iter::successors(entry.next_slot(UnixMs(0)), next).take(count);
@@ -459,6 +460,7 @@ fn options_of_rq_are_whole_seconds() {
         retry: Some(3),
         retry_intervals: vec![10, 300],
         description: Some("Thumbnails".into()),
+        ..RqOptions::default()
     };
     let few = RqOptions {
         timeout: Some(-1),
@@ -480,7 +482,7 @@ fn what_rq_cannot_handle_is_refused() {
          e: {task: t, every: 1h, headers: {traceparent: x}}\n",
     );
     let expected = "\
-a.yaml:3:27: `images`: RQ's queues know no priorities
+a.yaml:3:27: `images`: RQ's queues know no priorities: `options: {at_front: true}`
       a: {task: t, every: 1h, priority: 3}
                               ^~~~~~~~
 a.yaml:4:46: expected a length of whole seconds like `5m`, or -1 for no limit, found the text `1500ms`
@@ -501,11 +503,11 @@ a.yaml:5:56: expected a whole number from 1 to 1000, found the number 0
 a.yaml:5:59: unknown key `ttl` in `options` of an RQ queue
       c: {task: t, every: 1h, options: {timeout: 0, retry: 0, ttl: 5m, meta: {}}}
                                                               ^~~
-hint: did you mean `expires` beside `options`?
+hint: write `expires: 5m` beside `options`
 a.yaml:5:68: unknown key `meta` in `options` of an RQ queue
       c: {task: t, every: 1h, options: {timeout: 0, retry: 0, ttl: 5m, meta: {}}}
                                                                        ^~~~
-hint: did you mean `headers` beside `options`?
+hint: write `headers: {}` beside `options`
 a.yaml:6:37: `retry_intervals` without `retry`
       d: {task: t, every: 1h, options: {retry_intervals: [1, -1], description: 5}}
                                         ^~~~~~~~~~~~~~~
@@ -536,12 +538,12 @@ fn entries_copied_from_celery_beat_are_refused_with_what_to_write_instead() {
     let said = said.unwrap_err();
     let hints: Vec<_> = said.lines().filter(|line| line.starts_with("hint: ")).collect();
     let expected = [
-        "hint: did you mean `expires` beside `options`?",
-        "hint: did you mean `priority` beside `options`?",
-        "hint: docs/celery-beat.md says what to write instead",
-        "hint: did you mean `every: 10s`?",
-        "hint: did you mean `cron`?",
-        "hint: write its arguments as a mapping: `cron: {minute: 0, hour: 3}`",
+        "hint: write `expires: 8s` beside `options`",
+        "hint: write `priority: 3` beside `options`",
+        "hint: the slot is when the task may run: move the slots, with `every` by `phase: 30s`",
+        "hint: write `every: 10s`",
+        "hint: write `cron: \"0 3 * * *\"`",
+        "hint: write `cron: {minute: 0, hour: 3}`",
     ];
     assert_eq!(hints, expected, "{said}");
     assert!(!said.contains("does not say when"), "{said}");

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::api::Api;
-pub(crate) use self::api::{RESOURCES, Refusal, acting, method_not_allowed, not_found, reading};
+pub(crate) use self::api::{Refusal, acting, index, method_not_allowed, not_found, reading};
 pub use self::client::{AskError, ask};
 pub use self::runtime_dir::Untrusted;
 pub use self::server::{Server, Serving};

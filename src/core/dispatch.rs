@@ -13,7 +13,7 @@ use super::takeover::term_of;
 use super::{Now, Request, Wake};
 use crate::leader::lease::Lease;
 use crate::render;
-use crate::schedule::outcome::Outcome;
+use crate::schedule::outcome::{Outcome, SkipReason};
 use crate::schedule::planner::{Action, Item};
 use crate::schedule::{Entry, Kind, Schedule};
 use crate::store::Fence;
@@ -282,9 +282,13 @@ impl Scheduler {
                     self.lateness.add(now.wall.since(entry.due(item.slot)));
                 }
                 self.counters.add(queue, Outcome::Dispatched(kind), 1);
+                self.unseen_results.sent(entry, now.wall);
             }
             Action::Skip { reason, count } => {
                 self.counters.add(queue, Outcome::Skipped(reason), count);
+                if reason == SkipReason::StillRunning && self.unseen_results.skipped(entry, count) {
+                    self.log(Log::NoResultSeen(Arc::clone(&entry.name)));
+                }
             }
         }
     }

@@ -23,6 +23,7 @@ mod scheduler;
 mod takeover;
 mod troubles;
 mod unfolded;
+mod unseen;
 
 #[cfg(test)]
 mod tests;
@@ -46,7 +47,7 @@ use crate::worker::{Publication, Queue};
 
 pub use self::counters::{Counters, QueueStatus};
 pub use self::lateness::Lateness;
-pub use self::log::Log;
+pub use self::log::{Log, SkipRuns};
 pub use self::refusals::RefusedWrites;
 pub use self::scheduler::{ANOTHER_SERVER, Parts, Scheduler};
 pub use self::troubles::{BadRecord, Troubles};

@@ -1,5 +1,8 @@
 //! The scheduler: takes over, sends due slots, does housekeeping.
 
+mod answers;
+mod store_clock;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +10,6 @@ use std::time::Duration;
 use downbeat_time::UnixMs;
 
 use super::batch_size::BatchSize;
-use super::campaign::Writes;
 use super::carried::Carrying;
 use super::counters::Counters;
 use super::dispatch::{Slots, Unanswered};
@@ -15,31 +17,26 @@ use super::housekeeping::Housekeeping;
 use super::lateness::{Lateness, Measured};
 use super::log::Log;
 use super::pauses::KnownPauses;
-use super::pipe::{Pipe, Position, Work, Write};
+use super::pipe::Pipe;
 use super::refusals::{Refusals, RefusedWrites};
 use super::takeover::{Reading, Writing};
 use super::troubles::Troubles;
 use super::unfolded::Unfolded;
-use super::{Action, Answer, Event, Now, Request, RequestId, Settings, Wake, backoff};
+use super::unseen::UnseenResults;
+use super::{Action, Event, Now, Request, RequestId, Settings, Wake};
 use crate::clock::SinceBoot;
 use crate::leader::lease::{Lease, Reading as ClockReading};
 use crate::render::Renderer;
 use crate::schedule::Schedule;
 use crate::schedule::pause::Pauses;
-use crate::schedule::planner::{Ended, Planner, Repair};
+use crate::schedule::planner::{Ended, Planner};
 use crate::schedule::progress::Progress;
-use crate::store::contract::{self, History, HistoryQuery, Reply, StoreError};
+use crate::store::contract;
 use crate::store::journal::RecordId;
 use crate::tzdata::Tzdata;
 
-/// The longest pause between attempts to reach the store.
-const MAX_PAUSE: Duration = Duration::from_secs(2);
-/// The pause before the store is read again after another leader wrote.
-const CONFLICT_PAUSE: Duration = Duration::from_millis(50);
-/// The maximum number of slots settled ahead of the clock that are looked up after it went back.
-const MAX_AHEAD: usize = 50_000;
-/// The maximum time to plan ahead of the store's clock; the store refuses slots more than 1 s ahead.
-const MAX_AHEAD_OF_STORE: Duration = Duration::from_millis(900);
+/// The maximum number of entries that are named because no result was seen.
+const MAX_WITHOUT_RESULTS: usize = 100;
 
 /// What is wrong when writes are fenced though the lease is being renewed.
 pub const ANOTHER_SERVER: &str = "the broker's address leads to several servers: one renews the lease, and \
@@ -109,6 +106,7 @@ pub struct Scheduler {
     pub(super) counters: Counters,
     pub(super) lateness: Measured,
     pub(super) troubles: Troubles,
+    pub(super) unseen_results: UnseenResults,
     refusals: Refusals,
     is_stopping: bool,
     /// Whether metrics read the counters while it follows.
@@ -173,6 +171,7 @@ impl Scheduler {
             counters,
             lateness: Measured::default(),
             troubles: Troubles::default(),
+            unseen_results: UnseenResults::default(),
             refusals: Refusals::default(),
             is_stopping: false,
             is_watched: false,
@@ -319,6 +318,7 @@ impl Scheduler {
         self.end_tenure();
         self.leave_unrecorded();
         self.troubles.forget();
+        self.unseen_results.forget();
         if self.is_watched && !self.is_stopping {
             self.refresh_pauses(now);
             return self.refresh_counters(now);
@@ -386,276 +386,6 @@ impl Scheduler {
 
     pub(super) fn log(&mut self, log: Log) {
         self.actions.push(Action::Log(log));
-    }
-
-    fn on_answer(&mut self, id: RequestId, answer: Result<Answer, StoreError>, now: Now) {
-        match answer {
-            Ok(Answer::Reply(reply)) => {
-                if self.pipe.answer(id, Ok(reply)) {
-                    self.handle_answers(now);
-                }
-            }
-            Err(error) => {
-                if self.pipe.answer(id, Err(error.clone())) {
-                    return self.handle_answers(now);
-                }
-                let asked_at = self.is_reading(id).then(|| self.reading_since(now));
-                self.on_pauses_error(id, &error);
-                self.on_housekeeping_error(id, &error, now);
-                if let Some(asked_at) = asked_at {
-                    self.note_time_out(&error, asked_at);
-                    self.fail(&error, now);
-                }
-            }
-            Ok(Answer::Snapshot(snapshot)) => self.on_snapshot(id, *snapshot),
-            Ok(Answer::Counters(counters)) => self.on_counters(id, counters),
-            Ok(Answer::History(history)) => self.on_history(id, &history),
-            Ok(Answer::Trimmed(trimmed)) => self.on_trimmed(id, trimmed, now),
-            Ok(Answer::Pauses(read)) => self.on_pauses(id, read, now),
-            Ok(Answer::Pruned(subjects)) => self.on_pruned(id, subjects),
-        }
-    }
-
-    /// Whether the stage waits for this request.
-    fn is_reading(&self, id: RequestId) -> bool {
-        match &self.stage {
-            Stage::Reading(reading) => reading.waits_for(id),
-            Stage::Repairing { history, .. } => *history == id,
-            Stage::Leading => self.pauses.waits_for(id),
-            Stage::Waiting | Stage::Writing(_) => false,
-        }
-    }
-
-    /// When the request that the stage waits for was made.
-    fn reading_since(&self, now: Now) -> SinceBoot {
-        match &self.stage {
-            Stage::Reading(reading) => reading.asked_at,
-            Stage::Repairing { .. } | Stage::Leading | Stage::Waiting | Stage::Writing(_) => {
-                now.since_boot
-            }
-        }
-    }
-
-    fn on_history(&mut self, id: RequestId, history: &History) {
-        if !self.is_reading(id) {
-            return;
-        }
-        if let Stage::Repairing { shown, .. } = self.stage {
-            return self.repair_ahead(shown, history);
-        }
-        self.on_history_of_takeover(history);
-    }
-
-    /// Handles the answers of the oldest writes.
-    fn handle_answers(&mut self, now: Now) {
-        while let Some((write, answer)) = self.pipe.pop_answered() {
-            match answer {
-                Ok(Reply::Written { now: shown, sequence, head, exceptions }) => {
-                    self.refusals.end();
-                    self.read_store_clock(shown, now);
-                    self.on_confirmed(Position { sequence, head });
-                    self.on_written(write, exceptions, head, now);
-                }
-                Ok(refusal) => return self.on_refusal(write, &refusal, now),
-                Err(error) => return self.on_failure(write, &error, now),
-            }
-        }
-    }
-
-    fn on_confirmed(&mut self, position: Position) {
-        self.pipe.confirm(position);
-        // Until a takeover is written, the memory is that of an earlier tenure.
-        if self.leads() {
-            self.head = position.head;
-            if let Some(planner) = &mut self.planner {
-                planner.advance(position.sequence);
-            }
-        }
-    }
-
-    /// Handles a write that the store refused. Those behind it write nothing either.
-    fn on_refusal(&mut self, write: Write, refusal: &Reply, now: Now) {
-        let is_part = matches!(write.work, Work::Part);
-        self.take_back(write);
-        self.give_up_writes(false);
-        if let Some(reason) = self.refusals.note(refusal) {
-            self.log(Log::WroteNothing(reason));
-        }
-        match refusal {
-            Reply::Revised if !is_part => self.on_revised(now),
-            Reply::Lost if !is_part && self.leads() => self.begin_new_journal(),
-            Reply::Early { now: shown } if !is_part => {
-                self.log(Log::Early);
-                self.read_store_clock(*shown, now);
-                if let Some(planner) = &mut self.planner {
-                    planner.unjudge(*shown);
-                }
-            }
-            _ => {
-                self.journal_is_lost |= *refusal == Reply::Lost;
-                let fenced = *refusal == Reply::Fenced;
-                if fenced && self.refusals.is_lease_on_another_server(self.lease.as_ref()) {
-                    self.find_server();
-                }
-                // If the lease is another's by now, the campaign will soon know.
-                let pause = if fenced { MAX_PAUSE } else { CONFLICT_PAUSE };
-                self.end_tenure();
-                self.retry_at = Some(now.since_boot + pause);
-            }
-        }
-    }
-
-    /// Reconnects because lease and state are on different servers, as after a failover that only one connection
-    /// has followed.
-    fn find_server(&mut self) {
-        self.failures += 1;
-        let error = Some(StoreError::Unavailable(ANOTHER_SERVER.to_owned()));
-        if self.troubles.error != error {
-            self.log(Log::AnotherServer);
-        }
-        self.troubles.error = error;
-        self.actions.push(Action::Reconnect);
-    }
-
-    /// Handles a write that failed or was not answered.
-    fn on_failure(&mut self, write: Write, error: &StoreError, now: Now) {
-        let is_lost = !error.is_undone();
-        let is_fold = matches!(write.work, Work::Fold(_));
-        if self.lease.as_ref().is_some_and(|lease| lease.text == write.lease) {
-            self.note_time_out(error, write.asked_at);
-        }
-        if is_lost && !write.work.items().is_empty() {
-            self.batch_size.shrink(write.work.items().len(), now.since_boot);
-        }
-        if is_lost {
-            self.leave_unanswered(&write);
-        }
-        self.take_back(write);
-        self.give_up_writes(is_lost);
-        if is_fold && !is_lost {
-            // Slots need not wait for a fold.
-            self.housekeeping.put_off_folding(now);
-            self.log(Log::CouldNotFold(error.clone()));
-        } else {
-            self.fail(error, now);
-        }
-    }
-
-    /// Schedules a retry after the store failed or did not answer.
-    pub(super) fn fail(&mut self, error: &StoreError, now: Now) {
-        // If nothing was written, our memory is still the store's record.
-        if !error.is_undone() || !matches!(self.stage, Stage::Leading) {
-            self.end_tenure();
-        }
-        self.failures += 1;
-        let pause = backoff(self.failures, MAX_PAUSE, &mut self.rng);
-        if self.failures == 1 {
-            self.log(Log::CouldNotPublish { error: error.clone(), pause });
-        }
-        self.troubles.store_errors += 1;
-        self.troubles.error = Some(error.clone());
-        self.retry_at = Some(now.since_boot + pause);
-    }
-
-    /// Notes that a request made at `asked_at` timed out. An error of the store itself is an answer, and would
-    /// be the same for other replicas.
-    fn note_time_out(&mut self, error: &StoreError, asked_at: SinceBoot) {
-        if !error.is_refusal() && self.gets_through.replace(false) != Some(false) {
-            self.actions.push(Action::Writes(Writes::TimeOut(asked_at)));
-        }
-    }
-
-    /// Notes that the store has carried out a batch.
-    pub(super) fn note_batch(&mut self, now: Now) {
-        self.batch_size.grow(now.since_boot);
-        if self.gets_through.replace(true) != Some(true) {
-            self.actions.push(Action::Writes(Writes::Succeed));
-        }
-        self.note_success();
-    }
-
-    /// Notes that the store carries out requests.
-    pub(super) fn note_success(&mut self) {
-        if self.failures > 0 {
-            (self.failures, self.troubles.error) = (0, None);
-            self.log(Log::Publishing);
-        }
-    }
-
-    /// Abandons the writes in flight; `may_be_done`: the store may still carry them out.
-    fn give_up_writes(&mut self, may_be_done: bool) {
-        for write in self.pipe.abandon() {
-            if may_be_done {
-                self.leave_unanswered(&write);
-            }
-            self.take_back(write);
-        }
-        self.take_back_planned();
-    }
-
-    /// Notes the store's clock. A store that only one process uses has no clock but ours.
-    fn read_store_clock(&mut self, shown: UnixMs, now: Now) {
-        if self.settings.capabilities.shared {
-            self.store_clock = Some(ClockReading { shown, at: now.since_boot });
-        }
-    }
-
-    /// The instant to plan for: the machine's clock, but never far ahead of the store's.
-    #[must_use]
-    pub fn planning_time(&self, now: Now) -> UnixMs {
-        match self.store_clock {
-            Some(reading) => now.wall.min(reading.now(now.since_boot) + MAX_AHEAD_OF_STORE),
-            None => now.wall,
-        }
-    }
-
-    /// What the machine's clock shows when planning time is `instant`.
-    pub(super) fn on_wall_clock(&self, instant: UnixMs, now: Now) -> UnixMs {
-        instant + now.wall.since(self.planning_time(now))
-    }
-
-    /// The store's clock, or ours until that has been read.
-    #[must_use]
-    pub fn store_now(&self, now: Now) -> UnixMs {
-        self.store_clock.map_or(now.wall, |clock| clock.now(now.since_boot))
-    }
-
-    /// Checks whether the store's clock has gone back against a monotonic one. If so, records made ahead of it
-    /// are repaired: they would silence their entries.
-    pub(super) fn look_at_clock(&mut self, now: Now) {
-        let (shown, at) = (self.store_now(now), now.since_boot);
-        let before = self.clock_seen.replace(ClockReading { shown, at });
-        let back = before.map_or(Duration::ZERO, |before| before.now(at).since(shown));
-        if back > self.settings.grace {
-            self.log(Log::ClockWentBack(back));
-            self.went_back = true;
-        }
-    }
-
-    fn begin_repairing(&mut self, now: Now) {
-        self.went_back = false;
-        let shown = self.store_now(now);
-        let history = self.ask_history(shown - self.settings.grace);
-        self.stage = Stage::Repairing { history, shown };
-    }
-
-    fn repair_ahead(&mut self, shown: UnixMs, history: &History) {
-        self.stage = Stage::Leading;
-        let Some(planner) = &mut self.planner else { return };
-        let lines: Vec<_> = history.events.iter().map(|event| event.line.clone()).collect();
-        let Repair { changes, repaired } = planner.repair(shown, &lines);
-        if changes.is_empty() {
-            return;
-        }
-        self.note_repaired(repaired);
-        self.begin_repair(changes);
-    }
-
-    /// Asks what was recorded of slots from `from` on; if there are very many, of the newest.
-    pub(super) fn ask_history(&mut self, from: UnixMs) -> RequestId {
-        let from = Some(from);
-        let query = HistoryQuery { from, limit: MAX_AHEAD, ..HistoryQuery::default() };
-        self.ask(Request::History(query))
     }
 
     /// Whether everything that was in flight is settled.
@@ -726,6 +456,15 @@ impl Scheduler {
     #[must_use]
     pub fn lateness(&self) -> Lateness {
         self.lateness.to_lateness()
+    }
+
+    /// Entries that may not overlap and whose slots are skipped though no result of their tasks was ever seen: a
+    /// selection.
+    #[must_use]
+    pub fn without_results(&self) -> Vec<String> {
+        let Some(planner) = &self.planner else { return Vec::new() };
+        let entries = self.unseen_results.entries().filter(|entry| planner.find(entry).is_some());
+        entries.take(MAX_WITHOUT_RESULTS).map(ToString::to_string).collect()
     }
 
     /// What keeps slots from being sent.

@@ -25,7 +25,7 @@ pub(super) fn on_tcp(view: View) -> Router {
 pub fn on_socket(heartbeat: Heartbeat, api: Api) -> Router {
     let probes = probes::routes(Source::Loop(heartbeat, api.service().clone()));
     let routes = probes.merge(control::reading(api.clone())).merge(control::acting(api.clone()));
-    api.sign(complete(routes, format!("{PATHS}\n{}", control::RESOURCES)))
+    api.sign(complete(routes, format!("{PATHS}\n{}", control::index())))
 }
 
 /// Completes the routes: all paths at `/`, and errors in JSON.

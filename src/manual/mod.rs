@@ -42,8 +42,8 @@ const MAX_BY: usize = 100;
 
 /// Reads the time given for `flag`.
 fn time(entry: &Entry, flag: &str, text: &str) -> Result<UnixMs, Refused> {
-    instant::parse(text, &entry.zone)
-        .map_err(|error| Refused::Invalid(format!("{flag}: {error}; {}", instant::HINT)))
+    instant::parse_with_date(text, &entry.zone)
+        .map_err(|error| Refused::Invalid(format!("{flag}: {error}; {}", instant::HINT_WITH_DATE)))
 }
 
 /// What to send instead of the entry's own values.

@@ -10,15 +10,17 @@ use crate::config::Broker;
 use crate::pausing::PauseStatus;
 use crate::refused::find;
 use crate::render::Renderer;
-use crate::schedule::{Kind, Schedule};
+use crate::schedule::{Entry, Kind, Schedule};
 use crate::worker::result::NO_RESULTS;
+use crate::worker::{Queue, WorkerKind};
 
 /// A request to send one message.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Trigger {
     /// The entry's name.
     pub entry: String,
-    /// The message's slot, RFC 3339 or wall time in the entry's zone; now if none.
+    /// The message's slot, RFC 3339 or wall time in the entry's zone, which must be a slot of the entry; now if
+    /// none.
     pub slot: Option<String>,
     /// The args to send instead of the entry's own.
     pub args: Option<Value>,
@@ -60,6 +62,20 @@ pub struct Triggered {
     /// The pause of the entry, which does not stop manual messages.
     #[serde(default)]
     pub paused: Option<PauseStatus>,
+    /// Where its result is looked for, if somebody waits for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaited: Option<Awaited>,
+}
+
+/// Where a worker leaves the result of a task.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Awaited {
+    /// The server, without secrets.
+    pub server: String,
+    /// The key in it.
+    pub key: String,
+    /// Whether the option `results` of the queue can name another server.
+    pub is_configurable: bool,
 }
 
 /// Publishes the message, unless it is a dry run. `broker` puts messages into `store`, except those of queues on
@@ -86,7 +102,7 @@ pub async fn trigger(
     };
     let slot = match asked.slot.as_deref() {
         None => now,
-        Some(text) => time(entry, "--slot", text)?,
+        Some(text) => slot(entry, text)?,
     };
     let task_id = asked.id.unwrap_or_else(Uuid::new_v4);
     let (kind, run, by) = (Kind::Manual, (task_id, 0), asked.by.as_deref());
@@ -103,16 +119,48 @@ pub async fn trigger(
         sent: false,
         sent_before: false,
         paused: None,
+        awaited: None,
     };
     if asked.wants_result {
         ready.reports_result.clone().map_err(|why| Refused::Invalid(format!("--wait: {why}")))?;
         if ready.queue().worker.results().is_none() && matches!(store, Some(Broker::Spool(_))) {
             return Err(Refused::Invalid(format!("--wait: {NO_RESULTS}")));
         }
+        triggered.awaited = awaited(ready.queue(), store, task_id);
     }
     if !asked.dry_run {
         triggered.sent_before = ready.publish(broker).await?;
         triggered.sent = !triggered.sent_before;
     }
     Ok(triggered)
+}
+
+/// The slot that is asked for.
+fn slot(entry: &Entry, text: &str) -> Result<UnixMs, Refused> {
+    let at = time(entry, "--slot", text)?;
+    if entry.is_slot(at) {
+        return Ok(at);
+    }
+    let near = entry.previous_slot(at).into_iter().chain(entry.next_slot(at));
+    let near: Vec<_> = near.map(|at| entry.zone.to_rfc3339(at)).collect();
+    let nearest = match &near[..] {
+        [] => "it has none".to_owned(),
+        [only] => format!("the nearest is {only}"),
+        [before, after, ..] => format!("the nearest are {before} and {after}"),
+    };
+    let (at, name) = (entry.zone.to_rfc3339(at), &entry.name);
+    Err(Refused::Invalid(format!("--slot: {at} is not a slot of `{name}`; {nearest}")))
+}
+
+/// Where the worker of a queue leaves a task's result.
+fn awaited(queue: &Queue, store: Option<&Broker>, task_id: Uuid) -> Option<Awaited> {
+    let server = match queue.worker.results() {
+        Some(address) => address.to_string(),
+        None => store?.to_string(),
+    };
+    // The first query reads the key.
+    let queries = queue.worker.protocol().result_queries(task_id);
+    let key = String::from_utf8_lossy(queries.first()?.get(1)?).into_owned();
+    let is_configurable = queue.worker.kind() == WorkerKind::Celery;
+    Some(Awaited { server, key, is_configurable })
 }

@@ -65,8 +65,8 @@ fn subjects(
     for name in &asked.tags {
         let subject = Subject::Tag(name.as_str().into());
         if !is_left(&subject) && !tags().any(|tag| tag == name) {
-            let (name, suggestion) = (name.clone(), refused::nearest(tags(), name));
-            return Err(Refused::NoSuchTag { name, suggestion });
+            let (name, meant) = (name.clone(), refused::meant(tags(), name));
+            return Err(Refused::NoSuchTag { name, meant });
         }
         subjects.push(subject);
     }
@@ -108,7 +108,7 @@ fn end(
 /// Why a text does not say when a pause ends.
 #[derive(Debug, thiserror::Error)]
 enum EndError {
-    #[error("{0}; {hint}, or a length, as in `2h`", hint = instant::HINT)]
+    #[error("{0}; {hint}, or a length, as in `2h`", hint = instant::HINT_WITH_DATE)]
     Instant(#[from] instant::InstantError),
     #[error(
         "the entries have several zones, in which `{0}` is not the same instant; write it with an offset, \
@@ -136,7 +136,7 @@ fn wall_time(text: &str, subject: &Subject, schedule: &Schedule) -> Result<UnixM
         if !zones.insert(entry.zone.name()) {
             continue;
         }
-        let instant = instant::parse(text, &entry.zone)?;
+        let instant = instant::parse_with_date(text, &entry.zone)?;
         if found.is_some_and(|other| other != instant) {
             return Err(EndError::Ambiguous(text.to_owned()));
         }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use downbeat_time::{Bounds, ClockChange, Slots, Timing, UnixMs, Zone};
+use downbeat_time::{Bounds, ClockChange, Origin, Slots, Timing, UnixMs, Zone};
 use uuid::Uuid;
 
 use super::delay::Delay;
@@ -143,6 +143,12 @@ impl Entry {
         self.slots().next(after)
     }
 
+    /// Whether the instant is a slot.
+    #[must_use]
+    pub fn is_slot(&self, at: UnixMs) -> bool {
+        self.next_slot(at - INSTANT) == Some(at)
+    }
+
     /// The newest slot that is later than `after` and not later than `until`.
     ///
     /// Costs a few dozen steps at most, however long the time between the two.
@@ -185,6 +191,26 @@ impl Entry {
     #[must_use]
     pub fn previous_slot(&self, slot: UnixMs) -> Option<UnixMs> {
         self.last_slot(UnixMs::MIN, slot - INSTANT)
+    }
+
+    /// What the slot stands for: the date and time of day that the timing names, and the slot before it was moved.
+    #[must_use]
+    pub fn origin(&self, slot: UnixMs) -> Origin {
+        self.slots().origin(slot)
+    }
+
+    /// The slot before it was moved to another day, if it was.
+    #[must_use]
+    pub fn moved_from(&self, slot: UnixMs) -> Option<UnixMs> {
+        self.bounds.as_ref().filter(|bounds| bounds.move_to.is_some())?;
+        Some(self.origin(slot).nominal.at).filter(|nominal| *nominal != slot)
+    }
+
+    /// The first of the timing's own slots later than `after` and not later than `until` that is left out for good,
+    /// of at most `cap`.
+    #[must_use]
+    pub fn first_lost(&self, after: UnixMs, until: UnixMs, cap: usize) -> Option<UnixMs> {
+        self.slots().first_lost(after, until, cap)
     }
 
     /// The clock change that affects the slot, if any.

@@ -16,6 +16,7 @@ mod backlog;
 mod bucket;
 mod ended;
 mod judge;
+mod plan;
 mod repair;
 mod takeover;
 mod track;
@@ -35,17 +36,18 @@ use self::takeover::MAX_PASSED;
 use self::track::{INSTANT, Open, Track, keep_after, keep_until};
 use self::watch::Watch;
 use super::entry::{Entry, Schedule};
-use super::kind::Kind;
-use super::outcome::{Line, Outcome, SkipReason};
 use super::pause::{Pause, Paused, Pauses, Subject};
 use super::progress::{MAX_RUNS, Progress, Run, insert_run};
-use super::registration::RegistrationChange;
 use crate::worker::Queue;
 
-pub use self::takeover::MISSING_RECORDS;
+pub use self::ended::Ended;
+pub use self::plan::{Action, Item, Plan};
+pub use self::repair::{Repair, Repaired};
+pub use self::takeover::{Change, MISSING_RECORDS, Takeover};
 
-/// Counts of skipped slots stop here, so that an entry left alone for years costs no more.
-const COUNT_CAP: u64 = 10_000;
+/// Counts of skipped slots stop here, so that an entry left alone for years costs no more; this many means "or
+/// more".
+pub const COUNT_CAP: u64 = 10_000;
 
 /// One in this many items of a plan is for missed slots, however many are on time.
 const BACKLOG_SHARE: usize = 8;
@@ -92,164 +94,8 @@ pub struct Planner {
     sequence: u64,
 }
 
-/// What to do now, and when to plan again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// Most urgent first; the items of one entry are together, oldest slot first.
-    pub items: Vec<Item>,
-    /// The next instant at which a plan can have items; `MAX` if never. If there are items, it is now: settling
-    /// them shows what comes next.
-    pub wake_at: UnixMs,
-}
-
 /// When an entry's first open slot is due, and the entry's index.
 type Appointment = (UnixMs, u32);
-
-/// One slot to send, or one run of slots to skip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Item {
-    /// Index of the entry in the schedule.
-    pub entry: u32,
-    /// The slot; for a run, the newest.
-    pub slot: UnixMs,
-    /// What to do with it.
-    pub action: Action,
-}
-
-/// What to do with a due slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Publish it.
-    Send(Kind),
-    /// Record that it is skipped; `count` slots in all (10,000 means "or more").
-    Skip {
-        /// Why.
-        reason: SkipReason,
-        /// The number of slots, this one and those before it.
-        count: u64,
-    },
-}
-
-impl Item {
-    /// The same slot, recorded by the store as skipped.
-    #[must_use]
-    pub fn skipped(self, reason: SkipReason) -> Item {
-        Item { action: Action::Skip { reason, count: 1 }, ..self }
-    }
-
-    /// The outcome if it is carried out.
-    #[must_use]
-    pub fn outcome(&self) -> Outcome {
-        match self.action {
-            Action::Send(kind) => Outcome::Dispatched(kind),
-            Action::Skip { reason, .. } => Outcome::Skipped(reason),
-        }
-    }
-
-    fn is_sent(&self) -> bool {
-        matches!(self.action, Action::Send(_))
-    }
-
-    fn is_caught_up(&self) -> bool {
-        self.action == Action::Send(Kind::CatchUp)
-    }
-
-    /// The line to record for it; `entry` is the item's entry.
-    #[must_use]
-    pub fn line(&self, entry: &Entry) -> Line {
-        let (outcome, count) = (self.outcome(), self.count());
-        let delay = entry.due(self.slot).since(self.slot);
-        Line { count, delay, ..Line::new(Arc::clone(&entry.name), self.slot, outcome) }
-    }
-
-    /// The number of slots.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        match self.action {
-            Action::Send(_) => 1,
-            Action::Skip { count, .. } => count,
-        }
-    }
-}
-
-/// A planner for a new tenure or an edited schedule, and what must be written before it sends anything.
-#[derive(Debug)]
-pub struct Takeover {
-    /// The planner.
-    pub planner: Planner,
-    /// Which entries become live, and which no longer are; at most one change per entry.
-    pub changes: Vec<Change>,
-    /// Slots of registrations that ended; at most one per entry.
-    pub ended: Vec<Ended>,
-    /// Entries with implausible or unreadable records.
-    pub repaired: Vec<Repaired>,
-    /// Whether everything must be folded after the changes are written, before anything is sent: the journal has
-    /// records made by a clock that was ahead, which would one day count as the newest.
-    pub fold_first: bool,
-}
-
-/// A change of a registration that must be written. There may be a million: the texts are only made when one is
-/// [written](Planner::written).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// A registration begins, or a remembered or repaired one is written again.
-    Begin {
-        /// The entry.
-        index: u32,
-        /// See [`RegistrationChange::Begin`].
-        since: UnixMs,
-        /// See [`RegistrationChange::Begin`].
-        progress: Option<Box<Progress>>,
-    },
-    /// An entry has left the schedule, now or long ago.
-    Leave(Box<RegistrationChange>),
-}
-
-/// Slots that were due when their registration ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// The entry's name.
-    pub entry: Arc<str>,
-    /// The queue that they would have gone to; `None` if the planner does not know it.
-    pub queue: Option<Arc<str>>,
-    /// The first slot, or the first instant of which nothing is known.
-    pub first: UnixMs,
-    /// The newest slot, or, if the slots are not known, when the registration ended.
-    pub slot: UnixMs,
-    /// `Retimed`, or `Unknown` if their outcome is not known.
-    pub reason: SkipReason,
-    /// The number of slots (10,000 means "or more").
-    pub count: u64,
-}
-
-impl Ended {
-    /// The line to record for them.
-    #[must_use]
-    pub fn line(&self) -> Line {
-        let is_unknown = self.reason == SkipReason::Unknown && self.first < self.slot;
-        let first = is_unknown.then_some(self.first);
-        let line = Line::new(Arc::clone(&self.entry), self.slot, Outcome::Skipped(self.reason));
-        Line { count: self.count, first, ..line }
-    }
-}
-
-/// An entry with implausible records.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Repaired {
-    /// The entry's name.
-    pub entry: Arc<str>,
-    /// What was wrong.
-    pub what: String,
-}
-
-/// The writes needed after a clock was set back.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Repair {
-    /// The repaired registrations and progress.
-    pub changes: Vec<Change>,
-    /// Their entries.
-    pub repaired: Vec<Repaired>,
-}
 
 impl Planner {
     fn empty(schedule: Arc<Schedule>, grace: Duration) -> Planner {

@@ -33,8 +33,11 @@ pub struct EntryDetail {
     pub start: Option<String>,
     /// The latest possible slot.
     pub end: Option<String>,
-    /// Whether `except` leaves out days.
+    /// Whether `except` leaves out days or hours.
     pub leaves_out_days: bool,
+    /// Where a slot goes whose day is left out: to the `next` or `previous` day that is left.
+    #[serde(default)]
+    pub moves_to: Option<String>,
     /// Which missed slots are sent: `latest`, `all` or `none`.
     pub catch_up: String,
     /// The maximum age of a missed slot.
@@ -64,6 +67,9 @@ pub struct ComingSlot {
     pub slot: String,
     /// The same in UTC.
     pub slot_utc: UnixMs,
+    /// The slot before it was moved to another day, in the entry's zone, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nominal_slot: Option<String>,
     /// When its message is due, in the entry's zone.
     pub due: String,
     /// The same in UTC.
@@ -90,6 +96,7 @@ impl EntryDetail {
             start: bounds.and_then(|bounds| bounds.start).map(local),
             end: bounds.and_then(|bounds| bounds.end).map(local),
             leaves_out_days: bounds.is_some_and(|bounds| !bounds.except.is_empty()),
+            moves_to: bounds.and_then(|bounds| bounds.move_to).map(|to| to.to_string()),
             catch_up: match entry.catch_up {
                 CatchUp::Latest => "latest",
                 CatchUp::All => "all",
@@ -128,8 +135,9 @@ fn coming_slots(
     let coming = |slot: UnixMs| {
         let due = entry.due(slot);
         let (slot_utc, due_utc) = (slot, due);
+        let nominal_slot = entry.moved_from(slot).map(|at| entry.zone.to_rfc3339(at));
         let [slot, due] = [slot, due].map(|at| entry.zone.to_rfc3339(at));
-        ComingSlot { slot, slot_utc, due, due_utc }
+        ComingSlot { slot, slot_utc, nominal_slot, due, due_utc }
     };
     slots.take(count).map(coming).collect()
 }

@@ -145,8 +145,10 @@ impl Range {
     /// The requested range as local times in a zone.
     fn by(zone: &Zone, asked: &HistoryRequest) -> Result<Range, Refused> {
         let time = |flag: &str, text: &Option<String>| {
-            let parsed = text.as_ref().map(|text| instant::parse(text, zone)).transpose();
-            parsed.map_err(|error| Refused::Invalid(format!("{flag}: {error}; {}", instant::HINT)))
+            let parsed = text.as_ref().map(|text| instant::parse_with_date(text, zone)).transpose();
+            parsed.map_err(|error| {
+                Refused::Invalid(format!("{flag}: {error}; {}", instant::HINT_WITH_DATE))
+            })
         };
         Ok(Range { from: time("--from", &asked.from)?, to: time("--to", &asked.to)? })
     }

@@ -13,6 +13,7 @@ mod keeper;
 mod manual;
 pub mod reload;
 pub mod status;
+mod zone_rules;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +34,7 @@ use self::status::{EntryStatus, FOLLOWER, LEADER, NextSlot, Status};
 use crate::carrier::Carrier;
 use crate::clock::{Clock, Now, SinceBoot};
 use crate::core::campaign::ResignError;
-use crate::core::{self, Action, Event, Scheduler};
+use crate::core::{self, Action, Event, Scheduler, SkipRuns};
 use crate::leader::lease::Reading;
 use crate::manual::{Backfill, Backfilled, Trigger, Triggered};
 use crate::pausing::writer::PauseWriter;
@@ -146,6 +147,8 @@ pub struct Service<S, C, K> {
     seen_at: Instant,
     /// The scheduler's span in the log; at the highest level, so that no log level hides it.
     speaker: Span,
+    /// Skips that go on.
+    skip_runs: SkipRuns,
 }
 
 /// A view of the service's status that does not involve the loop.
@@ -211,6 +214,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             seen: watch::Sender::default(),
             seen_at: Instant::now(),
             speaker: error_span!("dispatch"),
+            skip_runs: SkipRuns::default(),
         }
     }
 
@@ -285,6 +289,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
         self.supervisor.stopping();
         self.finish().await;
+        self.speaker.in_scope(|| self.skip_runs.end_all());
         info!("stopped");
     }
 
@@ -304,7 +309,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                     Some(Event::Lease(self.reports.leadership.borrow_and_update().clone()))
                 }
                 () = tokio::time::sleep_until(until) => {
-                    warn!("stopped without the broker's answer to what was being sent");
+                    warn!("stopped without an answer to what was being sent");
                     return;
                 }
             };
@@ -335,12 +340,18 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 }
                 Action::Writes(writes) => self.send_to_campaign(campaign::Request::Writes(writes)),
                 Action::Reconnect => self.store.reconnect(),
-                Action::Applied => self.on_applied(),
+                Action::Applied => {
+                    self.speaker.in_scope(|| self.skip_runs.end_all());
+                    self.on_applied();
+                }
                 Action::Log(event) => {
                     let _buffered = event.is_burst().then(BufferedLog::start);
-                    self.speaker.in_scope(|| event.write());
+                    self.speaker.in_scope(|| event.write(&mut self.skip_runs));
                 }
             }
+        }
+        if !self.scheduler.leads() {
+            self.speaker.in_scope(|| self.skip_runs.end_all());
         }
         if asks {
             // Lets the connection's tasks send it now, not only when the next one is rendered.
@@ -513,6 +524,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             pauses,
             pause_count,
             bad_pauses: scheduler.pauses_read().unreadable.iter().map(bad_pause).collect(),
+            without_results: scheduler.without_results(),
             done: planner.map(Planner::done),
             next: next.map(|(slot, entry)| NextSlot {
                 entry: entry.name.to_string(),

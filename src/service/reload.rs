@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::keeper::{Keeper, NotKept, Outcome};
 use super::status::{ReloadStatus, ScheduleStatus};
+use super::zone_rules::{ZoneRulesChange, has_new_rules};
 use super::{Service, campaign};
 use crate::carrier::Carrier;
 use crate::clock::Clock;
@@ -18,6 +19,7 @@ use crate::config::{self, KeptFiles, Loaded, ScheduleFile};
 use crate::schedule::{Entry, Schedule};
 use crate::store::contract::Store;
 use crate::text::{self, Problem};
+use crate::tzdata::Tzdata;
 
 /// The channel for the result of a reload: what changed, or why it was refused.
 pub(super) type Answer = oneshot::Sender<Result<String, ReloadError>>;
@@ -30,6 +32,9 @@ pub struct ReloadError(pub(crate) Arc<[Problem]>);
 /// Loads the schedule files, and records the results.
 pub struct Loader {
     pub(super) loads: Loads,
+    /// The rules of the last load.
+    zones: Arc<Tzdata>,
+    /// The rules of the active schedule, in words.
     tzdata: String,
     loaded_at: UnixMs,
     last: Option<ReloadStatus>,
@@ -42,12 +47,17 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// `load` reads the files; `tzdata` names the zone rules in use. The first schedule is loaded `now`.
+    /// `load` reads the files, with `zones` as they are then. The first schedule is loaded `now`.
     #[must_use]
-    pub fn new(load: Arc<dyn Fn() -> Loaded + Send + Sync>, tzdata: String, now: UnixMs) -> Loader {
+    pub fn new(
+        load: Arc<dyn Fn() -> Loaded + Send + Sync>,
+        zones: Arc<Tzdata>,
+        now: UnixMs,
+    ) -> Loader {
         Loader {
             loads: Loads { load, running: None, next: None },
-            tzdata,
+            tzdata: zones.to_string(),
+            zones,
             loaded_at: now,
             last: None,
             keeper: None,
@@ -186,7 +196,9 @@ fn speaker() -> Span {
 /// A reload whose schedule is not active yet.
 pub(super) struct Reloading {
     answers: Vec<Answer>,
-    difference: Difference,
+    /// What changed in the files, if anything did.
+    difference: Option<Difference>,
+    rules: Option<ZoneRulesChange>,
 }
 
 impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
@@ -205,7 +217,12 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         };
         let now = self.clock.now();
         self.loader.keep(schedule.hash, loaded.files, now);
-        if schedule.hash == self.scheduler.schedule().hash {
+        let old = self.scheduler.schedule();
+        let is_same = schedule.hash == old.hash;
+        let tzdata = self.loader.zones.to_string();
+        let (old_rules, new_rules) = ((&*self.loader.tzdata, &**old), (&*tzdata, &schedule));
+        let rules = ZoneRulesChange::between(old_rules, new_rules, now);
+        if is_same && rules.is_none() {
             if self.loader.refusal().is_some() {
                 info!("found the schedule files valid again, and unchanged");
             }
@@ -213,9 +230,9 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             self.end_reload(answers, Ok("nothing changed".to_owned()));
             return None;
         }
-        let difference = Difference::between(self.scheduler.schedule(), &schedule);
+        let difference = (!is_same).then(|| Difference::between(old, &schedule));
         self.send_to_campaign(campaign::Request::Schedule(short_hash(&schedule)));
-        self.reloading = Some(Reloading { answers, difference });
+        self.reloading = Some(Reloading { answers, difference, rules });
         Some(Arc::new(schedule))
     }
 
@@ -231,8 +248,26 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
 
     /// The schedule that was loaded last is active, or will be once this replica leads.
     pub(super) fn on_applied(&mut self) {
-        let Some(Reloading { answers, difference }) = self.reloading.take() else { return };
+        let Some(Reloading { answers, difference, rules }) = self.reloading.take() else { return };
         let _speaker = speaker().entered();
+        let now = self.clock.now();
+        let mut changes = Vec::new();
+        if let Some(difference) = difference {
+            self.log_reloaded(&difference);
+            self.loader.loaded_at = now;
+            changes.push(difference.to_string());
+        }
+        if let Some(rules) = rules {
+            rules.log();
+            rules.tzdata().clone_into(&mut self.loader.tzdata);
+            changes.push(rules.to_string());
+        }
+        let changes = changes.join("; ");
+        self.loader.note(true, changes.clone(), now);
+        self.end_reload(answers, Ok(changes));
+    }
+
+    fn log_reloaded(&self, difference: &Difference) {
         info!(
             %difference,
             added = difference.added.len(),
@@ -241,10 +276,6 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             entries = self.scheduler.schedule().entries.len(),
             "reloaded"
         );
-        let now = self.clock.now();
-        self.loader.loaded_at = now;
-        self.loader.note(true, difference.to_string(), now);
-        self.end_reload(answers, Ok(difference.to_string()));
     }
 
     fn end_reload(&mut self, answers: Vec<Answer>, outcome: Result<String, ReloadError>) {
@@ -274,11 +305,16 @@ impl Difference {
         Difference {
             added: names(&new.entries, &|entry| old.get(&entry.name).is_none()),
             changed: names(&new.entries, &|entry| {
-                old.get(&entry.name).is_some_and(|old| old != entry)
+                old.get(&entry.name).is_some_and(|old| old != entry && !is_same(old, entry))
             }),
             removed: names(&old.entries, &|entry| new.get(&entry.name).is_none()),
         }
     }
+}
+
+/// Whether nothing but its zone's rules changed.
+fn is_same(old: &Entry, new: &Entry) -> bool {
+    has_new_rules(old, new) && *old == Entry { zone: Arc::clone(&old.zone), ..new.clone() }
 }
 
 /// `added a, b; changed c; removed d`; long lists are cut.

@@ -1,5 +1,7 @@
 //! Durations as people write them: `90s`, `5m`, `1h30m`, `2d`, `1w`, `500ms`.
 
+mod meant;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -18,9 +20,19 @@ const UNITS: [(&str, u64); 6] = [
     ("ms", 1),
 ];
 
+/// A text that is not a duration.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{problem}")]
+pub struct DurationError {
+    /// What is wrong.
+    pub problem: DurationProblem,
+    /// What it means to other tools.
+    pub meant: Option<Duration>,
+}
+
 /// Why a text is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum DurationError {
+pub enum DurationProblem {
     /// A bare number.
     #[error("the duration `{0}` has no unit")]
     NoUnit(String),
@@ -45,15 +57,33 @@ impl DurationError {
     /// What to write instead.
     #[must_use]
     pub fn hint(&self) -> String {
-        match self {
-            DurationError::NoUnit(number) => {
-                format!("write `{number}s` for seconds; units are w, d, h, m, s and ms")
+        self.hint_after("")
+    }
+
+    /// What to write instead, each time after `key`: `every: `.
+    #[must_use]
+    pub fn hint_after(&self, key: &str) -> String {
+        match (&self.problem, self.meant) {
+            (DurationProblem::TooLong, _) => "leave the key out".to_owned(),
+            (DurationProblem::NoUnit(_), Some(length)) => {
+                let secs = length.as_secs();
+                // JavaScript counts milliseconds.
+                let rest = match secs.is_multiple_of(1000) {
+                    true => format!(", or `{key}{}` for milliseconds", format(length / 1000)),
+                    false => "; units are w, d, h, m, s and ms".to_owned(),
+                };
+                format!("write `{key}{secs}s` for seconds{rest}")
             }
-            DurationError::Fraction => "write `1h30m` for one hour and a half".to_owned(),
-            DurationError::TooLong => String::from("leave the key out"),
-            _ => "write it like `90s`, `5m`, `1h30m`, `2d`, `1w` or `500ms`".to_owned(),
+            (_, Some(meant)) => format!("write `{key}{}`", format(meant)),
+            (_, None) => "write it like `90s`, `5m`, `1h30m`, `2d`, `1w` or `500ms`".to_owned(),
         }
     }
+}
+
+/// The duration that a text means to this program or, else, to another tool.
+#[must_use]
+pub fn parse_any(text: &str) -> Option<Duration> {
+    parse(text).map_or_else(|error| error.meant, Some)
 }
 
 /// Parses a duration in whole milliseconds.
@@ -62,28 +92,32 @@ impl DurationError {
 ///
 /// If a number has no unit, a unit is unknown or out of order, or the sum exceeds [`MAX_DURATION`].
 pub fn parse(text: &str) -> Result<Duration, DurationError> {
+    read(text).map_err(|problem| DurationError { problem, meant: meant::meant(text) })
+}
+
+fn read(text: &str) -> Result<Duration, DurationProblem> {
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(DurationError::NoUnit(text.to_owned()));
+        return Err(DurationProblem::NoUnit(text.chars().take(40).collect()));
     }
     let (mut rest, mut total, mut shorter_than) = (text, 0_u64, u64::MAX);
     loop {
         let (number, after) = split(rest, |c| c.is_ascii_digit());
         let (unit, after) = split(after, char::is_alphabetic);
         if after.starts_with('.') && rest.starts_with(|c: char| c.is_ascii_digit()) {
-            return Err(DurationError::Fraction);
+            return Err(DurationProblem::Fraction);
         }
         if number.is_empty() || unit.is_empty() {
-            return Err(DurationError::NotOne(text.chars().take(40).collect()));
+            return Err(DurationProblem::NotOne(text.chars().take(40).collect()));
         }
         let known = UNITS.iter().find(|(name, _)| *name == unit);
         let Some(&(_, millis)) = known else {
-            return Err(DurationError::UnknownUnit(unit.chars().take(40).collect()));
+            return Err(DurationProblem::UnknownUnit(unit.chars().take(40).collect()));
         };
         if millis >= shorter_than {
-            return Err(DurationError::Order);
+            return Err(DurationProblem::Order);
         }
         shorter_than = millis;
-        total = add(total, number, millis).ok_or(DurationError::TooLong)?;
+        total = add(total, number, millis).ok_or(DurationProblem::TooLong)?;
         if after.is_empty() {
             return Ok(Duration::from_millis(total));
         }

@@ -4,8 +4,10 @@ use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use downbeat_time::nearest;
+
 use super::duration;
-use super::node::{Node, Pair, shortened};
+use super::node::{Node, Pair};
 use super::report::Report;
 use super::scalar::Scalar;
 use super::span::Span;
@@ -42,34 +44,6 @@ pub(crate) fn name<'n>(
 ) -> Option<&'n str> {
     let text = text(node, report)?;
     check_name(text, node.span, what, limit, report).then_some(text)
-}
-
-/// A name as in [`name`], in which templates are not filled in.
-pub(crate) fn literal_name<'n>(
-    node: &'n Node<'_>,
-    what: &str,
-    limit: usize,
-    report: &mut Report<'_>,
-) -> Option<&'n str> {
-    let text = name(node, what, limit, report)?;
-    warn_of_unfilled(node, text, report);
-    Some(text)
-}
-
-/// The name of an exchange or a routing key.
-pub(crate) fn amqp_name(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
-    literal_name(node, "the name", MAX_NAME, report).map(Into::into)
-}
-
-/// Warns of a template in a text that is used literally.
-pub(crate) fn warn_of_unfilled(node: &Node<'_>, text: &str, report: &mut Report<'_>) {
-    let Some(start) = text.find("{{") else { return };
-    let end = text[start..].find("}}").map_or(text.len(), |close| start + close + 2);
-    let span = node.part(report.text(), start..end);
-    let source = shortened(&text[start..end]);
-    report
-        .warning(span, format!("`{source}` stays as it is"))
-        .hint("templates work in `args`, `kwargs` and `headers`");
 }
 
 /// Checks that a name is not empty, not too long, and has nothing that a terminal would act on.
@@ -110,24 +84,48 @@ pub(crate) fn pairs<'n, 't>(
 }
 
 pub(crate) fn boolean(node: &Node<'_>, report: &mut Report<'_>) -> Option<bool> {
-    match node.scalar() {
-        Some(Scalar::Bool(value)) => return Some(value),
-        Some(Scalar::Text(text)) => {
-            let meant = match text.to_ascii_lowercase().as_str() {
-                "yes" | "on" | "y" | "true" => Some("true"),
-                "no" | "off" | "n" | "false" => Some("false"),
-                _ => None,
-            };
-            let message = format!("expected true or false, found {}", report.found(node));
-            let problem = report.error(node.span, message);
-            if let Some(meant) = meant {
-                problem.hint(format!("write `{meant}`, without quotes"));
-            }
-        }
-        _ => {
-            report
-                .error(node.span, format!("expected true or false, found {}", report.found(node)));
-        }
+    if let Some(Scalar::Bool(value)) = node.scalar() {
+        return Some(value);
+    }
+    let written = node.as_written().unwrap_or_default().to_ascii_lowercase();
+    let meant = match written.as_str() {
+        "yes" | "on" | "y" | "true" | "1" => Some("true"),
+        "no" | "off" | "n" | "false" | "0" => Some("false"),
+        _ => None,
+    };
+    let message = format!("expected true or false, found {}", report.found(node));
+    let problem = report.error(node.span, message);
+    match meant {
+        Some(meant) if written == meant => problem.hint(format!("write `{meant}`, without quotes")),
+        Some(meant) => problem.hint(format!("write `{meant}`")),
+        None => problem,
+    };
+    None
+}
+
+/// One of a few words, with what each stands for. A foreign word for one of them has its own hint.
+pub(crate) fn one_of<T: Copy>(
+    node: &Node<'_>,
+    words: &[(&str, T)],
+    foreign: Option<&str>,
+    report: &mut Report<'_>,
+) -> Option<T> {
+    let written = match node.scalar() {
+        Some(Scalar::Text(text)) => text,
+        _ => "",
+    };
+    if let Some((_, value)) = words.iter().find(|(word, _)| *word == written) {
+        return Some(*value);
+    }
+    let quoted: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+    let (last, first) = quoted.split_last()?;
+    let list = format!("{} or {last}", first.join(", "));
+    let found = report.found(node);
+    let problem = report.error(node.span, format!("expected {list}, found {found}"));
+    let near = nearest(written, words.iter().map(|(word, _)| *word));
+    let near = near.map(|near| format!("did you mean `{near}`?"));
+    if let Some(hint) = foreign.map(str::to_owned).or(near) {
+        problem.hint(hint);
     }
     None
 }

@@ -1,12 +1,32 @@
-//! Instants as people write them: RFC 3339, or local time in the entry's zone.
+//! Instants as people write them: RFC 3339, or local time in the entry's zone; on the command line, also a date.
+
+mod meant;
 
 use downbeat_time::{UnixMs, Zone};
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 
 /// Says what to write.
 pub const HINT: &str =
     "write `2026-12-24 18:00` for the zone's wall clock, or `2026-12-24T18:00:00+09:00`";
+
+/// Says what to write where a date alone is an instant, too.
+pub const HINT_WITH_DATE: &str = "write `2026-12-24 18:00` for the zone's wall clock, `2026-12-24` for the \
+                                  beginning of that day, or `2026-12-24T18:00:00+09:00`";
+/// What to write instead of a text that is not an instant.
+#[must_use]
+pub fn hint(text: &str) -> String {
+    match meant(text) {
+        Some(ours) => format!("write `{ours}`"),
+        None => HINT.to_owned(),
+    }
+}
+
+/// The instant that a text means to other tools, as it is written here.
+#[must_use]
+pub fn meant(text: &str) -> Option<String> {
+    meant::meant(text).filter(|ours| parse(ours, &Zone::utc()).is_ok())
+}
 
 /// Why a text is not an instant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +56,28 @@ pub fn parse(text: &str, zone: &Zone) -> Result<UnixMs, InstantError> {
     }
     let instant: Timestamp = text.parse().map_err(|_| InstantError::NoSuch(short()))?;
     Ok(UnixMs::from(instant))
+}
+
+/// Parses an instant like [`parse`]; a date alone means the first instant of that day in the zone.
+///
+/// # Errors
+///
+/// As [`parse`].
+pub fn parse_with_date(text: &str, zone: &Zone) -> Result<UnixMs, InstantError> {
+    if !is_date(text) {
+        return parse(text, zone);
+    }
+    let date: Date = text.parse().map_err(|_| InstantError::NoSuch(text.to_owned()))?;
+    Ok(zone.resolve(date.to_datetime(jiff::civil::Time::midnight())))
+}
+
+/// Whether it has the form of a date alone.
+fn is_date(text: &str) -> bool {
+    let fits = |(at, byte): (usize, u8)| match at {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    text.len() == 10 && text.bytes().enumerate().all(fits)
 }
 
 /// Where the local time ends in `2026-12-24 18:00[:00[.000]][Z|+09:00]`; `None` if the text has another
@@ -104,6 +146,20 @@ mod tests {
         }
         for text in ["2026-02-30 18:00", "2026-12-24 25:00", "2026-12-24T18:00+99:00"] {
             assert!(matches!(at(text), Err(InstantError::NoSuch(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn where_a_date_is_allowed_it_is_the_beginning_of_the_day() {
+        let cairo = chrono_tz::Tz::Africa__Cairo;
+        let rules = jiff::tz::TimeZone::get("Africa/Cairo").ok();
+        let zone = rules.map_or_else(Zone::utc, |rules| Zone::from_jiff(cairo, &rules));
+        let at = |text: &str| parse_with_date(text, &zone);
+        assert_eq!(at("2026-12-24"), parse("2026-12-24 00:00", &zone));
+        assert_eq!(at("2026-12-24T18:00:00Z"), parse("2026-12-24 18:00Z", &zone));
+        assert!(matches!(at("2026-02-30"), Err(InstantError::NoSuch(_))));
+        for text in ["2026-2-30", "2026-12-2☃", "20261224", "2026-12-24 ", "24.12.2026"] {
+            assert!(matches!(at(text), Err(InstantError::Form(_))), "{text}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::expect;
 use super::node::{Node, Pair};
 use super::report::Report;
-use super::words::{Refused, Words};
+use super::words::{Refused, Word, Words, letters};
 
 /// Which keys a mapping may have.
 pub(crate) struct Keys {
@@ -11,8 +11,8 @@ pub(crate) struct Keys {
     pub(crate) of: &'static str,
     /// Keys that have a meaning.
     pub(crate) known: &'static [&'static str],
-    /// Keys of other schedulers, and our names for them.
-    pub(crate) aliases: &'static [(&'static str, &'static str)],
+    /// What people who know other schedulers write in such a mapping.
+    pub(crate) foreign: &'static [Word],
 }
 
 /// The pairs of a mapping, by known key.
@@ -32,20 +32,21 @@ impl Keys {
         let pairs = expect::pairs(node, self.of, report)?;
         let mut refused = Refused::default();
         for pair in pairs.iter().filter(|pair| !self.known.contains(&pair.name())) {
-            refused.add(&pair.key, &pair.value, &self.words(), report);
+            refused.add(pair, pairs, &self.words(), report);
         }
         Some(Fields { keys: self, pairs })
     }
 
-    /// Whether the word is one of these keys or an alias of one.
+    /// Whether the word is one of these keys, or what other schedulers call one.
     pub(crate) fn names(&self, word: &str) -> bool {
-        self.known.contains(&word) || self.aliases.iter().any(|(theirs, _)| *theirs == word)
+        let is_foreign = || self.foreign.iter().any(|row| row.is(&letters(word)));
+        self.known.contains(&word) || is_foreign()
     }
 
     /// The words that may be keys, and those that people write instead.
     pub(crate) fn words(&self) -> Words {
-        let (known, aliases) = (self.known.to_vec(), self.aliases.to_vec());
-        Words { of: self.of, known, aliases, unsupported: &[] }
+        let foreign = self.foreign.iter().collect();
+        Words { of: self.of, known: self.known.to_vec(), foreign, elsewhere: &[] }
     }
 }
 

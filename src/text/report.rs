@@ -112,6 +112,11 @@ impl<'t> Report<'t> {
         self.problems.len()
     }
 
+    /// Whether further problems are only counted, so that nothing about them needs to be worked out.
+    pub(crate) fn is_full(&self) -> bool {
+        self.problems.len() >= MAX_PROBLEMS
+    }
+
     /// Drops the problems after the first `count`, except the last one.
     pub(crate) fn forget_between(&mut self, count: usize) {
         if let Some(last) = self.problems.len().checked_sub(1)

@@ -7,13 +7,11 @@ use super::expect;
 use super::node::{Node, Pair};
 use super::report::Report;
 use super::types::Type;
-use super::words::{Refused, Words};
+use super::words::{Elsewhere, Refused, Word, Words};
 
 /// A key of a mapping. `R` is the function that reads its value.
 pub(crate) struct Key<R> {
     pub(crate) name: &'static str,
-    /// What other schedulers call it.
-    pub(crate) aliases: &'static [&'static str],
     pub(crate) of_type: Type,
     /// What applies if the key is absent; [`REQUIRED`], or empty if nothing does.
     pub(crate) default: &'static str,
@@ -36,11 +34,10 @@ pub(crate) struct Section<R: 'static> {
     pub(crate) keys: &'static [&'static [Key<R>]],
     /// Another section whose keys it has as well.
     pub(crate) base: Option<&'static Section<R>>,
-    /// Words of other schedulers, and where the same is set here: the text between the backticks of
-    /// the hint.
-    pub(crate) elsewhere: &'static [(&'static str, &'static str)],
-    /// Words of other schedulers without a counterpart here, and what to do instead.
-    pub(crate) unsupported: &'static [(&'static str, &'static str)],
+    /// What people who know other schedulers write in such a mapping.
+    pub(crate) foreign: &'static [Word],
+    /// Other mappings, whose keys people write in this one.
+    pub(crate) elsewhere: &'static [Elsewhere],
     /// Types of its keys, by the names under which their schemas refer to them.
     pub(crate) types: &'static [(&'static str, &'static str)],
 }
@@ -62,7 +59,7 @@ impl<R: Copy + 'static> Section<R> {
         for pair in pairs {
             match self.key(pair.name()) {
                 Some(key) => read(key.read, pair, report),
-                None => refused.add(&pair.key, &pair.value, &self.words(), report),
+                None => refused.add(pair, pairs, &self.words(), report),
             }
         }
         Some(refused)
@@ -76,8 +73,8 @@ impl<R: 'static> Section<R> {
         of: "",
         keys: &[],
         base: None,
+        foreign: &[],
         elsewhere: &[],
-        unsupported: &[],
         types: &[],
     };
 
@@ -93,17 +90,15 @@ impl<R: 'static> Section<R> {
 
     /// The words that may be its keys, and those that people write instead.
     pub(crate) fn words(&self) -> Words {
-        let aliases =
-            self.own_keys().flat_map(|key| key.aliases.iter().map(|word| (*word, key.name)));
         let mut words = Words {
             of: self.of,
             known: self.own_keys().map(|key| key.name).collect(),
-            aliases: aliases.chain(self.elsewhere.iter().copied()).collect(),
-            unsupported: self.unsupported,
+            foreign: self.foreign.iter().collect(),
+            elsewhere: self.elsewhere,
         };
         if let Some(base) = self.base.map(Section::words) {
             words.known.extend(base.known);
-            words.aliases.extend(base.aliases);
+            words.foreign.extend(base.foreign);
         }
         words
     }

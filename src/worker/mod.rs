@@ -4,9 +4,10 @@
 //! Pure: nothing here reads a clock, draws a random number or waits. Whatever differs between two pushes
 //! is part of the [`Task`], so equal tasks render to equal bytes.
 //!
-//! A new kind is a folder that implements [`Protocol`], a variant of [`Worker`] and of [`WorkerKind`], and an
-//! item of [`WorkerKind::ALL`]. The compiler names the other places.
+//! A new kind is a folder that implements [`Protocol`], a variant of [`Worker`], and a row of [`WorkerKind`].
+//! The compiler names the other places.
 
+pub mod arq;
 pub mod bullmq;
 pub mod celery;
 mod decode;
@@ -16,6 +17,7 @@ mod json_writer;
 mod kind;
 mod location;
 mod message;
+mod msgpack;
 mod protocol;
 mod publication;
 mod python;
@@ -27,9 +29,11 @@ pub mod rq;
 #[cfg(test)]
 mod sample;
 pub mod sidekiq;
+mod size;
 mod storable;
 mod stream;
 mod task;
+pub mod taskiq;
 #[cfg(test)]
 mod tests;
 mod unsendable;
@@ -37,6 +41,7 @@ mod validate;
 mod waiting;
 mod writes;
 
+pub use self::arq::{ArqOptions, ArqQueue};
 pub use self::bullmq::{BullmqOptions, BullmqQueue};
 pub use self::celery::{CeleryOptions, CeleryQueue};
 pub use self::decode::DecodeError;
@@ -44,6 +49,7 @@ pub use self::dramatiq::{DramatiqOptions, DramatiqQueue};
 pub use self::kind::WorkerKind;
 pub use self::location::{Bodies, Location, MAX_PEEK_BYTES, Next};
 pub use self::message::{Call, Expires, Message, Options, Route};
+pub use self::msgpack::MsgpackError;
 pub use self::protocol::Protocol;
 pub use self::publication::Publication;
 pub use self::python::UnpickleError;
@@ -53,9 +59,11 @@ pub use self::rate::{MAX_RATE, Rate, RateError};
 pub use self::result::{ResultForm, ResultKey, TaskResult};
 pub use self::rq::{RqOptions, RqQueue};
 pub use self::sidekiq::{SidekiqOptions, SidekiqQueue};
+pub use self::size::size;
 pub use self::storable::{Unstorable, check_storable};
 pub use self::stream::StreamQueue;
 pub use self::task::{Fresh, Task};
+pub use self::taskiq::{TaskiqOptions, TaskiqQueue};
 pub use self::unsendable::Unsendable;
 pub use self::validate::{check, counts_waiting, is_reserved_header, records_end, validate};
 pub use self::waiting::Waiting;
@@ -71,6 +79,10 @@ pub enum Worker {
     Rq(RqQueue),
     /// Dramatiq.
     Dramatiq(DramatiqQueue),
+    /// arq.
+    Arq(ArqQueue),
+    /// taskiq.
+    Taskiq(TaskiqQueue),
     /// Sidekiq.
     Sidekiq(SidekiqQueue),
     /// BullMQ.
@@ -89,10 +101,28 @@ impl Worker {
             Worker::Celery(settings) => settings,
             Worker::Rq(settings) => settings,
             Worker::Dramatiq(settings) => settings,
+            Worker::Arq(settings) => settings,
+            Worker::Taskiq(settings) => settings,
             Worker::Sidekiq(settings) => settings,
             Worker::Bullmq(settings) => settings,
             Worker::Json => &json::JsonQueue,
             Worker::Stream(settings) => settings,
+        }
+    }
+
+    /// Workers of this kind, with the settings that apply if the configuration names none.
+    #[must_use]
+    pub fn usual(kind: WorkerKind) -> Worker {
+        match kind {
+            WorkerKind::Celery => Worker::Celery(CeleryQueue::default()),
+            WorkerKind::Rq => Worker::Rq(RqQueue::default()),
+            WorkerKind::Dramatiq => Worker::Dramatiq(DramatiqQueue::default()),
+            WorkerKind::Arq => Worker::Arq(ArqQueue::default()),
+            WorkerKind::Taskiq => Worker::Taskiq(TaskiqQueue::default()),
+            WorkerKind::Sidekiq => Worker::Sidekiq(SidekiqQueue::default()),
+            WorkerKind::Bullmq => Worker::Bullmq(BullmqQueue::default()),
+            WorkerKind::Json => Worker::Json,
+            WorkerKind::Stream => Worker::Stream(StreamQueue::default()),
         }
     }
 

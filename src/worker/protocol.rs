@@ -10,7 +10,7 @@ use super::location::Location;
 use super::message::Message;
 use super::publication::Publication;
 use super::queue::AmqpQueue;
-use super::result::{ResultKey, TaskResult};
+use super::result::{NO_RESULT, ResultKey, TaskResult};
 use super::task::Task;
 use super::unsendable::Unsendable;
 use super::waiting::Waiting;
@@ -119,6 +119,6 @@ pub trait Protocol {
 
     /// Reads the replies; `None` is a value that Redis does not have.
     fn read_result(&self, _replies: &[Option<Vec<u8>>]) -> TaskResult {
-        TaskResult::Pending("no result".to_owned())
+        TaskResult::Pending(NO_RESULT.to_owned())
     }
 }

@@ -31,6 +31,12 @@ pub struct Publication {
 }
 
 impl Publication {
+    /// Its size in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.headers.len() + self.body.len()
+    }
+
     /// A message without a body.
     pub(super) fn routed(task: &Task<'_>, amqp: &AmqpQueue) -> Publication {
         let (exchange, routing_key) = route(task.message, amqp);

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Worker;
-use super::celery::CeleryQueue;
-use super::location::{Location, Next};
+use super::location::{Bodies, Location, Next};
 use super::rate::Rate;
+use super::{CeleryQueue, Worker, WorkerKind};
 use crate::address::AmqpAddress;
 
 /// A named queue.
@@ -56,7 +55,7 @@ impl Queue {
     /// A queue that the configuration does not mention: Celery's, on the broker that holds the state.
     #[must_use]
     pub fn unconfigured(name: &str) -> Arc<Queue> {
-        let worker = Worker::Celery(CeleryQueue::default());
+        let worker = Worker::usual(WorkerKind::Celery);
         Arc::new(Queue { name: name.into(), worker, amqp: None, catch_up_rate: None })
     }
 
@@ -66,16 +65,25 @@ impl Queue {
         self.amqp.as_ref().map_or(Via::Store, Via::Amqp)
     }
 
+    /// Whether every worker gets each of its messages, and none waits.
+    #[must_use]
+    pub fn is_fanout(&self) -> bool {
+        matches!(self.worker, Worker::Celery(CeleryQueue { fanout: Some(_), .. }))
+    }
+
     /// Where its messages wait in Redis, in the order in which workers look.
     #[must_use]
     pub fn locations(&self) -> Vec<Location> {
         self.worker.protocol().locations(&self.name)
     }
 
-    /// Every list in which its messages wait for workers.
+    /// Every list and sorted set in which its messages wait for workers.
     #[must_use]
     pub fn lists(&self) -> Vec<String> {
-        let is_list = |location: &Location| matches!(location.next, Next::Left | Next::Right);
+        let is_list = |location: &Location| match location.next {
+            Next::Left | Next::Right | Next::Lowest => true,
+            Next::Oldest => false,
+        };
         let lists = self.locations().into_iter().filter(is_list);
         lists.map(|location| location.key).collect()
     }
@@ -89,7 +97,11 @@ impl Queue {
     /// A key of each sort that messages to it are written to: all others share a prefix with one of
     /// these, at least up to the first colon.
     pub(super) fn keys(&self) -> Vec<String> {
-        let mut keys: Vec<_> = self.locations().into_iter().map(|location| location.key).collect();
+        let mut keys = Vec::new();
+        for Location { key, bodies, .. } in self.locations() {
+            keys.push(key);
+            keys.extend(bodies.map(Bodies::into_key));
+        }
         for command in self.worker.protocol().declare(&self.name) {
             keys.extend(command.get(1).map(|key| String::from_utf8_lossy(key).into_owned()));
         }

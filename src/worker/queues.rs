@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Worker;
-use super::celery::CeleryQueue;
 use super::queue::{AmqpQueue, Queue};
+use super::{Worker, WorkerKind};
 use crate::address::AmqpAddress;
 
 /// Maximum bytes of a queue's name in a spool: what a file name has left after the time, the number and
@@ -48,7 +47,7 @@ impl Queues {
             None => Queue::unconfigured(name),
             Some(url) => {
                 let amqp = Some(AmqpQueue::on(Arc::clone(url)));
-                let worker = Worker::Celery(CeleryQueue::default());
+                let worker = Worker::usual(WorkerKind::Celery);
                 Arc::new(Queue { name: name.into(), worker, amqp, catch_up_rate: None })
             }
         }

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 pub const NO_RESULTS: &str = "no result backend is configured for this queue; set the option \
                               `results: redis://…` of the queue";
 
+/// The state of a task that has not ended, if its workers say nothing before.
+pub const NO_RESULT: &str = "no result";
+
 /// How far a task has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,7 +43,7 @@ mod listed {
 /// Where workers record how far a task has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResultKey {
-    /// The key without the task id at its end.
+    /// The key without the task id at its end; for arq, the sorted set with the ids of jobs that have not ended.
     pub prefix: String,
     /// The database of the key, and the database of the state.
     pub databases: (u32, u32),
@@ -55,6 +58,10 @@ pub enum ResultForm {
     Celery,
     /// A hash of RQ's, with a `status`.
     Rq,
+    /// A member of arq's queue, until the job has ended.
+    Arq,
+    /// A key of taskiq's, which is missing until the task ends.
+    Taskiq,
     /// A hash of BullMQ's, with a time in `finishedOn` once the job has ended.
     Bullmq,
 }
@@ -66,6 +73,8 @@ impl ResultForm {
         match self {
             ResultForm::Celery => "celery",
             ResultForm::Rq => "rq",
+            ResultForm::Arq => "arq",
+            ResultForm::Taskiq => "taskiq",
             ResultForm::Bullmq => "bullmq",
         }
     }

@@ -21,7 +21,7 @@ pub fn check_storable(queue: &Queue, store: Option<&QueueStore>) -> Result<(), U
     let Some(store) = store.filter(|_| queue.amqp.is_none()) else { return Ok(()) };
     match store {
         QueueStore::Redis { namespace } => check_keys(queue, namespace),
-        QueueStore::Spool => check_file_name(&queue.name),
+        QueueStore::Spool => check_spool(queue),
     }
 }
 
@@ -35,6 +35,14 @@ fn check_keys(queue: &Queue, namespace: &str) -> Result<(), Unstorable> {
         ),
         hint: "choose another name or prefix for the queue, or another `namespace`",
     })
+}
+
+fn check_spool(queue: &Queue) -> Result<(), Unstorable> {
+    if queue.is_fanout() {
+        let message = "one worker takes each file of a spool, so it cannot be a fanout".to_owned();
+        return Err(Unstorable { message, hint: "name a server: `broker: redis://HOST`" });
+    }
+    check_file_name(&queue.name)
 }
 
 fn check_file_name(name: &str) -> Result<(), Unstorable> {
@@ -58,7 +66,7 @@ mod tests {
     use crate::address::Address;
     use crate::worker::{
         AmqpQueue, BullmqQueue, CeleryQueue, DramatiqQueue, RqQueue, SidekiqQueue, StreamQueue,
-        Worker,
+        Worker, WorkerKind,
     };
 
     fn check(namespace: &str, name: &str, worker: Worker) -> Result<(), Unstorable> {
@@ -100,6 +108,9 @@ mod tests {
             ("downbeat", "mail", sidekiq(Some("downbeat")), "downbeat:queue:mail"),
             ("bull", "mail", bullmq("bull"), "bull:mail:wait"),
             ("downbeat", "mail", bullmq("downbeat:jobs"), "downbeat:jobs:mail:wait"),
+            ("downbeat", "downbeat:q", Worker::usual(WorkerKind::Arq), "downbeat:q"),
+            ("arq", "mail", Worker::usual(WorkerKind::Arq), "arq:job:"),
+            ("downbeat", "downbeat:q", Worker::usual(WorkerKind::Taskiq), "downbeat:q"),
         ] {
             let refused = check(namespace, name, worker).unwrap_err().message;
             let expected = format!(

@@ -4,22 +4,27 @@ use downbeat_time::UnixMs;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::arq::ArqSerializer;
 use super::decode::inflated;
 use super::rq::Serializer;
+use super::taskiq::TaskiqStream;
 use super::*;
 
-fn workers() -> [Worker; 8] {
-    [
-        Worker::Celery(CeleryQueue::default()),
-        Worker::Rq(RqQueue { serializer: Serializer::Pickle }),
+/// Every kind, and other forms of some.
+fn workers() -> Vec<Worker> {
+    let arq = |serializer| Worker::Arq(ArqQueue { serializer });
+    let stream = Some(TaskiqStream::default());
+    let others = [
         Worker::Rq(RqQueue { serializer: Serializer::Json }),
-        Worker::Dramatiq(DramatiqQueue::default()),
-        Worker::Sidekiq(SidekiqQueue::default()),
-        Worker::Bullmq(BullmqQueue::default()),
-        Worker::Json,
-        Worker::Stream(StreamQueue::default()),
-    ]
+        arq(ArqSerializer::Json),
+        arq(ArqSerializer::Msgpack),
+        Worker::Taskiq(TaskiqQueue { stream, ..TaskiqQueue::default() }),
+    ];
+    WorkerKind::ALL.map(Worker::usual).into_iter().chain(others).collect()
 }
+
+/// When a message is pushed by the clock of the store.
+const SENT: i64 = 1_795_230_000_250;
 
 /// What Redis would hold for the element after these writes, in the form in which the script reads it.
 fn stored(writes: &Writes, location: &Location) -> Vec<Option<Vec<u8>>> {
@@ -34,6 +39,13 @@ fn stored(writes: &Writes, location: &Location) -> Vec<Option<Vec<u8>>> {
     let id = String::from_utf8(writes.element.clone()).unwrap();
     match &location.bodies {
         None => Vec::new(),
+        Some(Bodies::Text { prefix }) => {
+            let key = format!("{prefix}{id}").into_bytes();
+            let store = writes.before.iter().find(|command| command[1] == key).unwrap();
+            let lifetime: i64 = std::str::from_utf8(&store[2]).unwrap().parse().unwrap();
+            let at = |ms: i64| Some((SENT + ms).to_string().into_bytes());
+            vec![Some(store[3].clone()), at(lifetime), at(1)]
+        }
         Some(Bodies::Field { key }) => vec![field(hash(key), id.as_bytes())],
         Some(Bodies::Hash { prefix, fields }) => {
             let hash = hash(&format!("{prefix}{id}"));
@@ -52,7 +64,8 @@ fn read_back(task: &Task<'_>) -> Waiting {
     let locations = queue.locations();
     let location = locations.iter().find(|location| location.key == writes.key).unwrap();
     if location.next == Next::Oldest {
-        let fields = [Some(b"message".to_vec()), Some(writes.element)];
+        let field = if writes.push == Push::TaskiqStream { "data" } else { "message" };
+        let fields = [Some(field.into()), Some(writes.element)];
         return read(queue, b"1795230000250-0", &fields).unwrap();
     }
     read(queue, &writes.element, &stored(&writes, location)).unwrap()
@@ -95,9 +108,22 @@ fn what_downbeat_sends_is_read_back_whatever_the_kind() {
         assert_eq!((waiting.slot, waiting.kind.as_deref()), (Some(task.slot), Some("catch_up")));
         assert_eq!(waiting.headers["x-trace"], "abc", "{kind}");
         assert_eq!((waiting.call, waiting.unread), (None, None), "{kind}");
-        let tells_time = !["celery", "json"].contains(&kind);
+        let is_on_list = queue_is_list(&message);
+        let tells_time = !(["celery", "json"].contains(&kind) || kind == "taskiq" && is_on_list);
         assert_eq!(waiting.sent_at, tells_time.then_some(task.now), "{kind}");
-        assert_eq!((waiting.expires_at, waiting.not_before), (None, None), "{kind}");
+        // arq's jobs expire after a day if nothing else is said.
+        let expires_at = (kind == "arq").then_some(UnixMs(SENT + 86_400_000));
+        assert_eq!((waiting.expires_at, waiting.not_before), (expires_at, None), "{kind}");
+    }
+}
+
+#[test]
+fn the_page_on_queues_has_a_row_for_every_kind() {
+    let page = include_str!("../../docs/queues.md");
+    let (_, rows) = page.split_once("\n| kind | task id |").unwrap();
+    let rows = rows.split("\n\n").next().unwrap();
+    for kind in WorkerKind::ALL {
+        assert!(rows.contains(&format!("`{kind}`")), "{kind}");
     }
 }
 
@@ -108,9 +134,13 @@ fn an_expiry_is_read_back_if_the_kind_has_one() {
         let kind = message.queue.worker.kind().as_str();
         let expires_at = Some(UnixMs(1_795_230_060_250));
         let waiting = read_back(&Task { expires_at, ..sample::task(&message) });
-        let has_one = !["sidekiq", "bullmq"].contains(&kind);
+        let has_one = !["sidekiq", "bullmq", "taskiq"].contains(&kind);
         assert_eq!(waiting.expires_at, expires_at.filter(|_| has_one), "{kind}");
     }
+}
+
+fn queue_is_list(message: &Message) -> bool {
+    !message.queue.keeps_read_messages()
 }
 
 fn celery(element: &str) -> Result<Waiting, DecodeError> {
@@ -149,8 +179,13 @@ fn an_unreadable_body_is_reported_with_the_producers_description() {
     let (json, none) = (json!("application/json"), Value::Null);
     let pickle = json!("application/x-python-serialize");
     assert_eq!(
-        said(json!("application/x-msgpack"), none.clone(), "kA=="),
-        "a body of the type application/x-msgpack"
+        said(json!("application/x-yaml"), none.clone(), "kA=="),
+        "a body of the type application/x-yaml"
+    );
+    // A type of its own in MessagePack.
+    assert_eq!(
+        said(json!("application/x-msgpack"), none.clone(), "1AEA"),
+        "MessagePack with extension types"
     );
     assert_eq!(
         said(json.clone(), json!("application/x-bz2"), "kA=="),
@@ -181,7 +216,12 @@ fn what_is_not_a_message_is_described_in_words() {
                     };
                     read(&queue, element.as_bytes(), &vec![None; fields.len()])
                 }
-                Worker::Dramatiq(_) => read(&queue, b"id", &[Some(element.into())]),
+                Worker::Dramatiq(_) | Worker::Arq(_) => {
+                    read(&queue, b"id", &[Some(element.into())])
+                }
+                Worker::Taskiq(TaskiqQueue { stream: Some(_), .. }) => {
+                    read(&queue, b"1-0", &[Some(b"data".to_vec()), Some(element.into())])
+                }
                 _ => read(&queue, element.as_bytes(), &[]),
             };
             assert!(!said.unwrap_err().to_string().is_empty(), "{queue:?}: {element}");
@@ -217,8 +257,9 @@ proptest! {
     }
 
     #[test]
-    fn no_change_of_a_message_makes_reading_panic(at: prop::sample::Index, byte: u8, n in 0..8_usize) {
-        let message = message(workers()[n].clone());
+    fn no_change_of_a_message_makes_reading_panic(at: prop::sample::Index, byte: u8, n: usize) {
+        let workers = workers();
+        let message = message(workers[n % workers.len()].clone());
         let mut writes = render(&sample::task(&message));
         let locations = message.queue.locations();
         let location = locations.iter().find(|location| location.key == writes.key).unwrap();

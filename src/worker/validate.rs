@@ -36,6 +36,10 @@ pub fn check(message: &Message) -> Result<(), Unsendable> {
 /// # Errors
 /// Why it does not.
 pub fn counts_waiting(queue: &Queue) -> Result<(), Unsendable> {
+    if queue.is_fanout() {
+        let why = "nothing waits in a fanout: whoever listens gets each message at once";
+        return Err(Unsendable::new("max_queued", why));
+    }
     if queue.keeps_read_messages() {
         let why = "a stream keeps what has been read, so nobody can tell how much waits in it";
         return Err(Unsendable::new("max_queued", why));

@@ -24,14 +24,24 @@ pub type RedisCommand = Vec<Vec<u8>>;
 /// How an element is pushed to where workers take it from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Push {
-    /// At the head of a list from whose tail workers take: `LPUSH`.
+    /// At the head of a list: `LPUSH`.
     Left,
-    /// At the tail of a list from whose head workers take: `RPUSH`.
+    /// At the tail of a list: `RPUSH`.
     Right,
+    /// As an id in a sorted set, scored by the store's time in milliseconds, from which on workers take it:
+    /// `ZADD`.
+    Due,
+    /// As the id of an RQ job that depends on others: to the list of the queue, or to those that wait for the
+    /// others.
+    RqDependent,
     /// As an id of BullMQ: at the head of the list for the queue's state, after waking a worker.
     Bullmq,
     /// As the field `message` of a stream entry: `XADD`.
     Stream,
+    /// To every subscriber of a channel, and refused if there is none: `PUBLISH`.
+    Publish,
+    /// As the field `data` of a stream entry, where taskiq's workers look: `XADD`.
+    TaskiqStream,
 }
 
 impl Push {
@@ -42,7 +52,11 @@ impl Push {
             Push::Left => "LPUSH",
             Push::Bullmq => "BULLMQ",
             Push::Right => "RPUSH",
+            Push::Due => "ZADD",
+            Push::RqDependent => "RQ",
             Push::Stream => "XADD",
+            Push::Publish => "PUBLISH",
+            Push::TaskiqStream => "TASKIQ",
         }
     }
 }
@@ -71,13 +85,20 @@ impl fmt::Display for Writes {
             let words: Vec<_> = command.iter().map(|word| quoted(word)).collect();
             writeln!(f, "{}", words.join(" "))?;
         }
-        let (mut command, key) = (self.push.command(), quoted(self.key.as_bytes()));
-        if self.push == Push::Bullmq {
-            let marker = self.key.trim_end_matches(":wait").to_owned() + ":marker";
-            writeln!(f, "ZADD {} 0 0", quoted(marker.as_bytes()))?;
-            command = Push::Left.command();
+        let (key, element) = (quoted(self.key.as_bytes()), quoted(&self.element));
+        match self.push {
+            Push::Left => write!(f, "LPUSH {key} {element}"),
+            // Unless RQ would hold it back.
+            Push::Right | Push::RqDependent => write!(f, "RPUSH {key} {element}"),
+            Push::Due => write!(f, "ZADD {key} $(date +%s%3N) {element}"),
+            Push::Bullmq => {
+                let marker = self.key.trim_end_matches(":wait").to_owned() + ":marker";
+                write!(f, "ZADD {} 0 0\nLPUSH {key} {element}", quoted(marker.as_bytes()))
+            }
+            Push::Stream => write!(f, "XADD {key} * message {element}"),
+            Push::TaskiqStream => write!(f, "XADD {key} * data {element}"),
+            Push::Publish => write!(f, "PUBLISH {key} {element}"),
         }
-        write!(f, "{command} {key} {}", quoted(&self.element))
     }
 }
 

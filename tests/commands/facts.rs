@@ -369,7 +369,7 @@ fn explain_points_at_what_is_wrong_with_an_expression() {
     assert!(said.ends_with("\n    0 3 ☃ * *\n        ^\n"), "{said}");
     let said = place.run(&["explain", "0 0 3 * * *"]).refused(1);
     assert!(said.contains("6 fields have three meanings"), "{said}");
-    assert!(said.contains("for Quartz; here that is `--quartz`\n"), "{said}");
+    assert!(said.contains("; write `0 3 * * *`\n"), "{said}");
     let said = place.run(&["explain", "10x"]).refused(1);
     assert!(said.contains("a length") && said.contains("`10m`"), "{said}");
     assert!(said.ends_with("\n    10x\n    ^~~\n"), "{said}");
@@ -468,7 +468,7 @@ task         reports.build
 when         at 03:00 every day
 timezone     Asia/Seoul
 start        2027-12-23T03:00:00+09:00
-except       leaves out some days
+except       leaves out some times
 queue        reports (celery)
 catch_up     all, within 2d
 expires      next
@@ -524,4 +524,58 @@ fn check_tells_programs_where_each_problem_is() {
     assert_eq!((&said["entries"], &said["problems"]), (&1.into(), &Value::Array(Vec::new())));
     let said = place.run(&["--grace", "1s", "check", "--json"]);
     assert!(said.stdout.contains("--grace"), "{}", said.stdout);
+}
+
+#[test]
+fn a_name_that_is_none_is_answered_with_the_entries_that_it_could_mean() {
+    let entry = |name| format!("  {name}: {{task: t, every: 1h}}\n");
+    let names = ["nightly-report", "nightly-export", "old-report"];
+    let place = place_with(&format!("entries:\n{}", names.map(entry).concat()));
+    let place = place.env("DOWNBEAT_BROKER", "spool:spool");
+    for command in [&["next"][..], &["list"], &["trigger", "--dry-run"], &["pause"]] {
+        for (name, meant) in [
+            ("nightly", "`nightly-export` or `nightly-report`"),
+            ("nighly-report", "`nightly-report`"),
+            ("port", "`nightly-export`, `nightly-report` or `old-report`"),
+        ] {
+            let said = place.run(&[command, &[name]].concat()).refused(1);
+            let answer = format!("downbeat: no entry is named `{name}`; did you mean {meant}?\n");
+            assert!(said.ends_with(&answer), "{command:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_date_alone_is_the_beginning_of_the_day_wherever_a_time_is_typed() {
+    let place = place_with(
+        "timezone: Europe/Berlin\nentries:\n  a: {task: t, cron: '0 */8 * * *', queue: q}\n",
+    );
+    let place = place.env("DOWNBEAT_BROKER", "spool:spool");
+    let slots =
+        |from: &str, to: &str| column(&next(&place, &["--from", from, "--to", to]), 0).join(" ");
+    let day = "2026-03-27T00:00:00+01:00 2026-03-27T08:00:00+01:00 2026-03-27T16:00:00+01:00";
+    assert_eq!(slots("2026-03-27", "2026-03-28"), day);
+    assert_eq!(slots("2026-03-27 00:00", "2026-03-28T00:00:00+01:00"), day);
+    let backfill = ["backfill", "a", "--from", "2026-03-27", "--to", "2026-03-28", "--dry-run"];
+    assert_eq!(place.run(&backfill).ok().lines().count(), 3);
+    let explain = ["explain", "1h", "--timezone", "Europe/Berlin", "--from", "2026-03-27"];
+    assert!(place.run(&explain).ok().contains("\n2026-03-27T00:00:00+01:00\n"));
+    place.run(&["plan", "--from", "2026-03-27", "--to", "2026-03-28"]).ok();
+    place.run(&["history", "a", "--from", "2026-03-27", "--to", "2026-03-28"]).ok();
+    let slot = ["trigger", "a", "--slot", "2026-03-27", "--dry-run", "--json"];
+    assert_eq!(place.run(&slot).json(0)["slot"], "2026-03-27T00:00:00+01:00");
+    let paused = place.run(&["pause", "a", "--until", "2126-03-27"]).ok();
+    assert!(paused.contains("until 2126-03-27T00:00:00+01:00"), "{paused}");
+    let said = place.run(&["next", "--from", "2026-02-30"]).refused(2);
+    assert!(said.contains("--from: there is no `2026-02-30`"), "{said}");
+    let said = place.run(&["next", "--from", "27.03.2026"]).refused(2);
+    assert!(said.contains("`2026-12-24` for the beginning of that day"), "{said}");
+}
+
+#[test]
+fn a_backfill_takes_lengths_before_now() {
+    let place = place_with("entries: {a: {task: t, every: 1m}}");
+    let place = place.env("DOWNBEAT_BROKER", "spool:spool");
+    let shown = place.run(&["backfill", "a", "--from", "2h", "--to", "1h", "--dry-run"]).ok();
+    assert_eq!(shown.lines().count(), 60, "{shown}");
 }

@@ -16,6 +16,30 @@ fn the_page_in_the_repository_is_what_the_program_prints() {
     assert!(kept == printed, "docs/downbeat.1 is out of date; BLESS=1 with this test rewrites it");
 }
 
+/// The names of all commands, from `downbeat --help`.
+fn commands() -> Vec<String> {
+    let help = Place::new().run(&["--help"]).ok();
+    let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    // Lines that go on are further in.
+    let first = commands.lines().filter_map(|line| line.strip_prefix("  "));
+    let names =
+        first.filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(' ').next());
+    names.filter(|name| *name != "help").map(str::to_owned).collect()
+}
+
+#[test]
+fn the_page_on_commands_has_a_row_for_each() {
+    let page = std::fs::read_to_string(tests_folder().join("../docs/commands.md")).unwrap();
+    let rows: Vec<&str> = page.lines().take_while(|line| !line.starts_with("## ")).collect();
+    for name in commands() {
+        let in_row = |row: &&str| {
+            let first = row.split(" | ").next().unwrap();
+            first.split('`').skip(1).step_by(2).any(|word| word.split(' ').next() == Some(&*name))
+        };
+        assert!(rows.iter().any(in_row), "docs/commands.md has no row for `{name}`");
+    }
+}
+
 #[test]
 fn the_page_has_no_mistakes_and_tells_of_every_command() {
     needs!(Man);
@@ -28,14 +52,9 @@ fn the_page_has_no_mistakes_and_tells_of_every_command() {
     let shown = Finished::from(man.output().unwrap());
     assert_eq!(shown.stderr, "");
     let shown = shown.ok();
-    let help = place.run(&["--help"]).ok();
-    let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    // Lines that go on are further in.
-    let first = commands.lines().filter_map(|line| line.strip_prefix("  "));
-    let names =
-        first.filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(' ').next());
-    let names: Vec<&str> = names.filter(|name| *name != "help").collect();
-    assert!(names.contains(&"trigger") && names.contains(&"man"), "{names:?}");
+    let names = commands();
+    let has = |name: &str| names.iter().any(|known| known == name);
+    assert!(has("trigger") && has("man"), "{names:?}");
     for name in names {
         assert!(shown.contains(&format!("\n   downbeat {name} [OPTIONS]")), "{name}: {shown}");
     }

@@ -71,6 +71,13 @@ fn trigger_in_every_way(server: &RedisServer, place: &Place) {
         (&["nightly", "--args", "{}"], 2, "--args takes a JSON array"),
         (&["nightly", "--kwargs", "[1]"], 2, "--kwargs takes a JSON object"),
         (&["nightly", "--slot", "later"], 2, "--slot: `later` is not a date and time"),
+        (
+            &["nightly", "--slot", "2026-01-02"],
+            2,
+            "--slot: 2026-01-02T00:00:00+09:00 is not a slot of `nightly`; the nearest are \
+             2026-01-01T03:00:00+09:00 and 2026-01-02T03:00:00+09:00",
+        ),
+        (&["nightly", "--slot", "2026-01-02 03:00:01"], 2, "is not a slot of `nightly`"),
         (&["nightly", "--queue", ""], 2, "--queue"),
         (&["nightly", "--queue", "a\nb"], 2, "--queue: the name holds a control character"),
         (&[], 2, "<ENTRY>"),

@@ -9,6 +9,7 @@ use crate::support::rabbitmq::RabbitMq;
 use crate::support::redis::RedisServer;
 use crate::support::rq::RqWorker;
 use crate::support::tools::needs;
+use crate::{arq, taskiq};
 
 const CELERY: &str = r#"
 entries:
@@ -40,6 +41,16 @@ fn wait_for_celery_in_every_way(place: &Place) {
     assert_eq!(said(&wait(place, &["fail"]), 1), "failed: ValueError: no such ☃");
     let waiting = wait(place, &["add", "--queue", "nobody", "--wait-timeout", "300ms"]);
     assert_eq!(said(&waiting, 3), "not finished within 300ms: no result");
+    let start = "downbeat: no result yet; looking for `celery-task-meta-";
+    assert!(waiting.stderr.starts_with(start), "{waiting:?}");
+    for part in [
+        "` on ",
+        "`downbeat peek nobody`",
+        "`result_backend`",
+        "`queues: {nobody: {worker: celery, options: {results: redis://…}}}`",
+    ] {
+        assert!(waiting.stderr.contains(part), "{part} is not in {waiting:?}");
+    }
 
     let json = wait(place, &["add", "--json", "--args", "[\"é\", \"☃\"]"]).json(0);
     assert_eq!((&json["outcome"], &json["result"]), (&"succeeded".into(), &"é☃".into()));
@@ -109,6 +120,37 @@ fn a_task_that_ignores_its_result_is_waited_for_all_the_same() {
 }
 
 #[test]
+fn results_of_celery_may_be_pickled_or_packed_and_have_a_prefix() {
+    needs!(Redis, Python);
+    for serializer in ["pickle", "msgpack"] {
+        let server = RedisServer::start();
+        let place = place_with(CELERY).env("DOWNBEAT_BROKER", &server.url());
+        let place = configured(place, "queues: {celery: {options: {result_prefix: shop}}}\n");
+        let settings = json!({
+            "result_backend": server.celery_url(),
+            "result_serializer": serializer,
+            "result_accept_content": ["json", serializer],
+            "result_backend_transport_options": {"global_keyprefix": "shop"},
+        });
+        let worker = CeleryWorker::start_with(&server.celery_url(), &["celery"], &settings);
+        assert_eq!(said(&wait(&place, &["add"]), 0), "succeeded: 3");
+        assert_eq!(said(&wait(&place, &["fail"]), 1), "failed: ValueError: no such ☃");
+        drop(worker);
+    }
+}
+
+#[test]
+fn after_some_seconds_it_is_said_where_a_result_is_expected() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let place = place_with(CELERY).env("DOWNBEAT_BROKER", &server.url());
+    let printed = place.run(&["trigger", "add", "--wait", "--wait-timeout", "5s"]);
+    assert_eq!(printed.stderr.matches("no result yet").count(), 1, "{printed:?}");
+    assert!(printed.stderr.contains("looking for `celery-task-meta-"), "{printed:?}");
+    assert!(printed.stderr.contains("set `results` and `result_prefix`"), "{printed:?}");
+}
+
+#[test]
 fn celery_over_rabbitmq_tells_where_the_queue_says() {
     needs!(Redis, Python, RabbitMq);
     let (rabbitmq, server) = (RabbitMq::shared(), RedisServer::start());
@@ -174,6 +216,70 @@ fn rq_tells_with_a_service_and_without() {
     let failed = wait(&place, &["fail", "--queue", "pickled"]);
     assert_eq!(said(&failed, 1), "failed: ValueError: no such ☃");
     drop(pickled);
+}
+
+const ARQ: &str = r#"
+defaults: {queue: mail}
+entries:
+  echo: {task: demo.echo, at: 2030-01-01 00:00, args: [1, é]}
+  fail: {task: demo.fail, at: 2030-01-01 00:00}
+  thing: {task: demo.thing, at: 2030-01-01 00:00}
+  hasty: {task: demo.echo, at: 2030-01-01 00:00, queue: nobody, expires: 1s}
+"#;
+
+#[test]
+fn arq_tells_whatever_its_serializer() {
+    needs!(Redis, Python, Apart);
+    for serializer in ["pickle", "json", "msgpack"] {
+        let server = RedisServer::start();
+        let place = place_with(ARQ).env("DOWNBEAT_BROKER", &server.url());
+        let queue = format!("{{worker: arq, options: {{serializer: {serializer}}}}}");
+        let place = configured(place, &format!("queues: {{mail: {queue}, nobody: {queue}}}\n"));
+        let worker = arq::worker(&server, "mail", serializer);
+        assert_eq!(said(&wait(&place, &["echo"]), 0), "succeeded: [[1,\"é\"],{}]");
+        let failed = if serializer == "pickle" {
+            // An object is not shown, but an exception is.
+            assert_eq!(said(&wait(&place, &["thing"]), 0), "succeeded");
+            "failed: ValueError: no such ☃"
+        } else {
+            "failed: unable to serialize result"
+        };
+        assert_eq!(said(&wait(&place, &["fail"]), 1), failed);
+        let waiting = wait(&place, &["echo", "--queue", "nobody", "--wait-timeout", "1ms"]);
+        assert_eq!(said(&waiting, 3), "not finished within 1ms: queued");
+        let gone = "failed: the job is gone: it expired, or its function keeps no results";
+        assert_eq!(said(&wait(&place, &["hasty"]), 1), gone);
+        drop(worker);
+    }
+}
+
+const TASKIQ: &str = r#"
+defaults: {queue: mail}
+entries:
+  echo: {task: demo.echo, at: 2030-01-01 00:00, args: [1, é]}
+  fail: {task: demo.fail, at: 2030-01-01 00:00}
+"#;
+
+#[test]
+fn taskiq_tells_where_the_queue_says() {
+    needs!(Redis, Python);
+    for (serializer, form) in [("pickle", "list"), ("json", "stream")] {
+        let server = RedisServer::start();
+        let place = place_with(TASKIQ).env("DOWNBEAT_BROKER", &server.url());
+        let queue = |options: &str| {
+            let stream = if form == "stream" { "stream: true, " } else { "" };
+            format!("{{worker: taskiq, options: {{{stream}{options}}}}}")
+        };
+        let results = format!("results: '{}', result_prefix: shop", server.url());
+        let queues = format!("queues: {{mail: {}, mute: {}}}\n", queue(&results), queue(""));
+        let place = configured(place, &queues);
+        let worker = taskiq::worker(&server, &["mail", form, serializer, "shop"]);
+        assert_eq!(said(&wait(&place, &["echo"]), 0), "succeeded: [[1,\"é\"],{}]");
+        assert_eq!(said(&wait(&place, &["fail"]), 1), "failed: ValueError: no such ☃");
+        let refused = wait(&place, &["echo", "--queue", "mute"]).refused(2);
+        assert!(refused.contains("set the option `results: redis://…`"), "{refused}");
+        drop(worker);
+    }
 }
 
 #[test]

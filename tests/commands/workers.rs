@@ -107,7 +107,8 @@ entries:
     );
     // In another database there are others, or none.
     let place = place.env("DOWNBEAT_BROKER", &server.tcp_url());
-    assert!(said(&place, &["--workers"])[0].contains("no Celery worker listens"));
+    let other = &said(&place, &["--workers"])[0];
+    assert!(other.contains("no Celery worker listens on `shop-/0.celery.pidbox`"), "{other}");
 }
 
 #[test]
@@ -116,7 +117,9 @@ fn check_says_so_when_no_worker_answers() {
     let server = RedisServer::start();
     let place = kind::place(&server, "", SCHEDULE);
     let found = said(&place, &["--workers"]);
-    let none = "0: no Celery worker listens / is one running, with remote control enabled?";
+    let none = "0: no Celery worker listens on `/0.celery.pidbox` / is one running on this database, with remote \
+                control enabled? The options `key_prefix`, `control_exchange` and `fanout_prefix` of the queue must \
+                be those of the workers";
     assert_eq!(found, [none]);
     let mut worker =
         CeleryWorker::start_named("one@here", &server.celery_url(), &["reports"], &answering(), "");
@@ -199,4 +202,173 @@ entries:
     )
     .unwrap();
     assert!(said(&place, &args).is_empty());
+}
+
+/// What `check` says of a schedule beside one worker with these settings and a configuration for downbeat.
+fn beside(settings: Value, queues: &[&str], configuration: &str, schedule: &str) -> Vec<String> {
+    beside_within("20s", settings, queues, configuration, schedule)
+}
+
+fn beside_within(
+    timeout: &str,
+    settings: Value,
+    queues: &[&str],
+    configuration: &str,
+    schedule: &str,
+) -> Vec<String> {
+    let server = RedisServer::start();
+    let place = kind::place(&server, configuration, schedule);
+    let mut all = answering();
+    all.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+    let text = all.to_string().replace("BROKER", &server.celery_url());
+    let all: Value = serde_json::from_str(&text).unwrap();
+    let listening = 1 + all["broadcasts"].as_array().map_or(0, Vec::len);
+    let _worker = CeleryWorker::start_named("one@here", &server.celery_url(), queues, &all, "");
+    wait_until_listening(&server, listening);
+    said(&place, &["--workers", "--timeout", timeout])
+}
+
+#[test]
+fn check_names_what_the_application_would_have_added_as_beat_does() {
+    needs!(Redis, Python);
+    let schedule = "
+entries:
+  decorated: {task: demo.routed, every: 1h}
+  routed: {task: demo.show, every: 1h}
+  same: {task: demo.routed, every: 1h, queue: special, priority: 5, expires: 60s}
+  single: {task: single.poll, every: 1h, queue: default}
+  plain: {task: demo.add, every: 1h}
+  on-purpose: {task: demo.show, every: 1h, queue: special}
+";
+    let settings = json!({
+        "task_default_queue": "default",
+        "task_routes": {"demo.sh*": {"queue": "shows"}},
+        "decorated": {
+            "demo.routed": {"queue": "special", "priority": 5, "expires": 60},
+            "demo.show": {},
+            "single.poll": {"singleton": true},
+        },
+    });
+    let queues = ["default", "special", "shows"];
+    let mut found = beside(settings, &queues, "", schedule);
+    found.sort();
+    let otherwise = |task, entry, with| {
+        format!(
+            "the application sends `{task}` otherwise than `{entry}`: by its routes or the task's decorator, \
+             with {with} / beat would do the same; write"
+        )
+    };
+    let expected = [
+        otherwise(
+            "demo.routed",
+            "decorated",
+            "`queue: special`, `priority: 5`, `expires: 60s`",
+        ) + " `queue: special` and `priority: 5` and `expires: 60s` in the entry",
+        otherwise("demo.show", "routed", "`queue: shows`") + " `queue: shows` in the entry",
+        "`single.poll` of `single` has its own `apply_async` (`Singleton`), which runs only where the application \
+         sends it / for one task at a time, write `overlap: skip`; other checks belong into the task"
+            .to_owned(),
+        "no live worker takes from the queue `celery` of `plain` / the workers' `task_default_queue` is \
+         `default`: write `defaults: {queue: default}`"
+            .to_owned(),
+    ];
+    let lines = [3, 4, 6, 7];
+    let expected: Vec<_> =
+        lines.iter().zip(expected).map(|(line, text)| format!("{line}: {text}")).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn check_compares_the_settings_of_a_queue_with_those_of_its_workers() {
+    needs!(Redis, Python);
+    let schedule = "entries:\n  nightly: {task: demo.add, cron: 0 3 * * *, queue: reports}\n";
+    let plain = "queues: {reports: {}}";
+    let results = "queues: {reports: {options: {results: 'unix:///nowhere.sock?db=2'}}}";
+    let prefixed =
+        "queues: {reports: {options: {results: 'unix:///nowhere.sock?db=1', result_prefix: shop}}}";
+    let backend = json!({"result_backend": "BROKER?virtual_host=1"});
+    let prefixed_backend = json!({
+        "result_backend": "BROKER?virtual_host=1",
+        "result_backend_transport_options": {"global_keyprefix": "shop"},
+    });
+    for (settings, configuration, expected) in [
+        (json!({}), plain, vec![]),
+        (
+            json!({"broker_transport_options": {"priority_steps": [0, 5]}}),
+            plain,
+            vec!["`queues: {reports: {options: {priority_steps: [0, 5]}}}`"],
+        ),
+        (
+            json!({"timezone": "Asia/Seoul"}),
+            plain,
+            vec!["write `timezone: Asia/Seoul` beside `entries`"],
+        ),
+        (backend.clone(), plain, vec![]),
+        (backend.clone(), results, vec!["keep results in database 1, and `results` names 2"]),
+        (json!({"result_backend": "rpc://"}), results, vec!["at rpc://, which is no Redis"]),
+        (json!({}), results, vec!["the workers of `reports` keep no results"]),
+        (prefixed_backend.clone(), prefixed, vec![]),
+        (backend, prefixed, vec!["leave `result_prefix` out"]),
+        (
+            prefixed_backend,
+            &prefixed.replace(", result_prefix: shop", ""),
+            vec!["`queues: {reports: {options: {result_prefix: …}}}`"],
+        ),
+    ] {
+        let found = beside(settings.clone(), &["reports"], configuration, schedule);
+        assert_eq!(found.len(), expected.len(), "{settings}: {found:?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.contains(expected), "{settings}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn workers_that_cannot_answer_are_named_as_such() {
+    needs!(Redis, Python);
+    let schedule = "entries: {a: {task: demo.add, every: 1h, queue: reports}}";
+    // Questions are in JSON as well, and with another separator a worker finds no way for its answer.
+    for settings in [
+        json!({"accept_content": ["pickle"], "task_serializer": "pickle"}),
+        json!({"broker_transport_options": {"sep": ":"}}),
+    ] {
+        let found = beside_within("500ms", settings, &["reports"], "", schedule);
+        assert_eq!(found.len(), 1, "{found:?}");
+        let why = "nor those that accept no JSON (`accept_content`) or have another `sep`";
+        assert!(found[0].contains(why), "{found:?}");
+    }
+}
+
+#[test]
+fn check_knows_a_queue_of_which_every_worker_gets_each_message() {
+    needs!(Redis, Python);
+    let schedule = "entries: {reload: {task: demo.echo, every: 1h, queue: news}}";
+    let settings = json!({"broadcasts": ["news"], "task_default_queue": "default"});
+    let hint = "`queues: {news: {fanout: true, options: {routing_key: \"default\"}}}`";
+    let found = beside(settings.clone(), &["news"], "", schedule);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("`news` is a fanout for one@here (`Broadcast`)"), "{found:?}");
+    assert!(found[0].contains(hint), "{found:?}");
+    let found = beside(settings.clone(), &["news"], "queues: {news: {fanout: true}}", schedule);
+    assert!(found.len() == 1 && found[0].contains(hint), "{found:?}");
+    let right = "queues: {news: {fanout: true, options: {routing_key: default}}}";
+    assert_eq!(beside(settings, &["news"], right, schedule), [""; 0]);
+    let found = beside(json!({}), &["news"], right, schedule);
+    assert!(found.len() == 1 && found[0].contains("leave out `fanout`"), "{found:?}");
+}
+
+#[test]
+fn check_names_the_options_that_reach_workers_with_other_names() {
+    needs!(Redis, Python);
+    let schedule = "entries: {a: {task: demo.add, every: 1h, queue: reports}}";
+    let settings = json!({
+        "control_exchange": "ctl",
+        "broker_transport_options": {"global_keyprefix": "shop-"},
+    });
+    let found = beside(settings.clone(), &["reports"], "", schedule);
+    let expected = "0: no Celery worker listens on `/0.celery.pidbox` / workers with other names have been here: \
+                    if they are meant, give the queue `options: {key_prefix: \"shop-\", control_exchange: ctl}`";
+    assert_eq!(found, [expected]);
+    let options = "queues: {reports: {options: {key_prefix: shop-, control_exchange: ctl}}}";
+    assert_eq!(beside(settings, &["reports"], options, schedule), [""; 0]);
 }

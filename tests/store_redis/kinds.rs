@@ -44,6 +44,28 @@ fn sidekiq(n: usize) -> Writes {
     Writes { before, push: Push::Left, key: "queue:q".to_owned(), element: n.to_string().into() }
 }
 
+fn rq_dependent(n: usize) -> Writes {
+    let (job, ids) = (format!("rq:job:{n}"), "[\"import\"]");
+    let words = ["HSET", &job, "enqueued_at", "now", "status", "queued", "dependency_ids", ids];
+    let queues = command(&["SADD", "rq:queues", "rq:queue:q"]);
+    let before = vec![command(&["DEL", &job]), command(&words), queues];
+    let (key, element) = ("rq:queue:q".to_owned(), n.to_string().into());
+    Writes { before, push: Push::RqDependent, key, element }
+}
+
+fn arq(n: usize) -> Writes {
+    let (job, id) = (format!("arq:job:{n}"), n.to_string());
+    // None of these expires within a test: it is not in the content that is compared.
+    let before = vec![command(&["PSETEX", &job, "86400000", &format!("job {n}")])];
+    Writes { before, push: Push::Due, key: "arq:queue".to_owned(), element: id.into() }
+}
+
+fn taskiq(n: usize) -> Writes {
+    let before = vec![command(&["XGROUP", "CREATE", "taskiq", "workers", "$", "MKSTREAM"])];
+    let key = "taskiq".to_owned();
+    Writes { before, push: Push::TaskiqStream, key, element: n.to_string().into() }
+}
+
 fn plain(n: usize) -> Writes {
     let key = "list".to_owned();
     Writes { before: vec![], push: Push::Left, key, element: n.to_string().into() }
@@ -54,8 +76,11 @@ fn stream(n: usize) -> Writes {
     Writes { before: vec![], push: Push::Stream, key, element: n.to_string().into() }
 }
 
-const KINDS: [(&str, Kind); 6] = [
+const KINDS: [(&str, Kind); 9] = [
     ("rq", rq),
+    ("rq dependent", rq_dependent),
+    ("arq", arq),
+    ("taskiq", taskiq),
     ("bullmq", bullmq),
     ("dramatiq", dramatiq),
     ("sidekiq", sidekiq),
@@ -75,18 +100,22 @@ fn batch(kind: Kind, count: usize, guards: Guards) -> Vec<Write> {
 /// What the producer of the kind would do.
 fn produce(server: &RedisServer, kind: Kind, count: usize) {
     let mut redis = server.connect();
-    for Writes { before, push, key, element } in (0..count).map(kind) {
+    for (n, Writes { before, push, key, element }) in (0..count).map(kind).enumerate() {
         for words in &before {
             let name = std::str::from_utf8(&words[0]).unwrap();
-            redis::cmd(name).arg(&words[1..]).exec(&mut redis).unwrap();
+            let done = redis::cmd(name).arg(&words[1..]).exec(&mut redis);
+            assert!(done.is_ok() || name == "XGROUP" && n > 0, "{done:?}");
         }
         match push {
             Push::Left => redis.lpush(key, element).unwrap(),
-            Push::Right => redis.rpush(key, element).unwrap(),
-            Push::Stream => {
+            Push::Right | Push::RqDependent => redis.rpush(key, element).unwrap(),
+            Push::Due => redis.zadd(key, element, n).unwrap(),
+            Push::Stream | Push::TaskiqStream => {
+                let field = if push == Push::Stream { "message" } else { "data" };
                 let mut add = redis::cmd("XADD");
-                add.arg(key).arg("*").arg("message").arg(element).query(&mut redis).unwrap()
+                add.arg(key).arg("*").arg(field).arg(element).query(&mut redis).unwrap()
             }
+            Push::Publish => panic!("a message to every worker waits nowhere"),
             Push::Bullmq => {
                 let _: () = redis.zadd("bull:q:marker", "0", 0).unwrap();
                 redis.lpush(key, element).unwrap()
@@ -104,6 +133,12 @@ fn content(server: &RedisServer) -> Vec<(String, String, Vec<String>)> {
     let mut content = Vec::new();
     for key in keys {
         let kind: String = redis::cmd("TYPE").arg(&key).query(&mut redis).unwrap();
+        if kind == "string" {
+            let left: i64 = redis.pttl(&key).unwrap();
+            assert!((86_300_000..=86_400_000).contains(&left), "{key}: {left}");
+            content.push((key.clone(), kind, vec![redis.get(&key).unwrap()]));
+            continue;
+        }
         let (command, rest): (_, &[&str]) = match kind.as_str() {
             "list" => ("LRANGE", &["0", "-1"]),
             "hash" => ("HGETALL", &[]),
@@ -147,7 +182,7 @@ async fn messages_are_where_the_producer_of_their_kind_writes_them() {
         let producer = RedisServer::start();
         produce(&producer, kind, 10);
         for guards in [Guards::default(), many] {
-            if name == "stream" && guards == many {
+            if ["stream", "taskiq"].contains(&name) && guards == many {
                 continue;
             }
             let mut leader = Leader::start().await;
@@ -155,7 +190,7 @@ async fn messages_are_where_the_producer_of_their_kind_writes_them() {
             let _: () = leader.redis().hset("rq:job:3", "stale", "x").unwrap();
             assert_eq!(exceptions(leader.dispatch(batch(kind, 10, guards)).await), [], "{name}");
             let _: () = match name {
-                "rq" => (),
+                "rq" | "rq dependent" => (),
                 _ => leader.redis().del("rq:job:3").unwrap(),
             };
             assert_eq!(content(&leader.server), content(&producer), "{name} {guards:?}");
@@ -174,9 +209,11 @@ async fn a_refused_message_leaves_nothing_behind() {
                 let server = RedisServer::start();
                 let mut rules = vec!["SETUSER", "default", "allkeys", "allcommands"];
                 let refused = match kind(0).push {
-                    Push::Right => "-rpush",
-                    Push::Stream => "-xadd",
+                    Push::Right | Push::RqDependent => "-rpush",
+                    Push::Due => "-zadd",
+                    Push::Stream | Push::TaskiqStream => "-xadd",
                     Push::Left | Push::Bullmq => "-lpush",
+                    Push::Publish => "-publish",
                 };
                 // The journal is a stream as well.
                 if deny && refused == "-xadd" {
@@ -220,7 +257,8 @@ async fn a_refused_message_leaves_nothing_behind() {
 #[tokio::test]
 async fn what_cannot_be_stored_beside_the_list_is_not_pushed_either() {
     needs!(Redis);
-    let cases: [(&str, Kind, &str); 4] = [
+    let cases: [(&str, Kind, &str); 5] = [
+        ("rq dependent", rq_dependent, "rq:job:import"),
         ("bullmq", bullmq, "bull:q:3"),
         ("bullmq", bullmq, "bull:q:meta"),
         ("dramatiq", dramatiq, "dramatiq:q.msgs"),
@@ -265,5 +303,34 @@ async fn jobs_go_to_the_list_that_is_right_for_the_state_of_the_queue() {
             let woken: bool = leader.redis().exists("bull:q:marker").unwrap();
             assert_eq!(woken, meta[0].0 != "paused", "{meta:?}");
         }
+    }
+}
+
+/// A message to every worker.
+fn published(n: usize) -> Writes {
+    Writes { push: Push::Publish, key: "/0.news/celery".to_owned(), ..plain(n) }
+}
+
+#[tokio::test]
+async fn a_message_to_every_worker_is_published_once_or_refused_while_nobody_listens() {
+    needs!(Redis);
+    for channel in ["/0.news/celery", "/0.news"] {
+        let mut leader = Leader::start().await;
+        let found = exceptions(leader.dispatch(batch(published, 2, Guards::default())).await);
+        let [(0, Exception::Refused(why)), (1, Exception::Refused(_))] = &found[..] else {
+            panic!("{found:?}")
+        };
+        assert_eq!(why, "no worker listens (PUBLISH /0.news/celery)");
+        let mut connection = leader.redis();
+        let mut listener = connection.as_pubsub();
+        listener.psubscribe(channel).unwrap();
+        let found = exceptions(leader.dispatch(batch(published, 2, Guards::default())).await);
+        assert_eq!(found, []);
+        listener.set_read_timeout(Some(std::time::Duration::from_millis(500))).unwrap();
+        let heard: Vec<Vec<u8>> = std::iter::from_fn(|| listener.get_message().ok())
+            .map(|message| message.get_payload().unwrap())
+            .collect();
+        assert_eq!(heard, [published(0).element, published(1).element], "{channel}");
+        assert_eq!(leader.snapshot().await.journal.len(), 1);
     }
 }

@@ -53,6 +53,10 @@ pub(crate) struct Run {
     pub(crate) expires: Option<String>,
     /// `request.origin`.
     pub(crate) origin: String,
+    /// What logs show as its arguments.
+    pub(crate) argsrepr: Option<String>,
+    /// What they show as its keyword arguments.
+    pub(crate) kwargsrepr: Option<String>,
     /// When the task ran, in seconds since 1970.
     pub(crate) received: f64,
 }
@@ -110,6 +114,8 @@ impl CeleryWorker {
         command.env("DOWNBEAT_TEST_JOURNAL", folder.path().join("journal"));
         command.env("PYTHONPATH", tests_folder().join("support"));
         command.env("PYTHONDONTWRITEBYTECODE", "1");
+        // Tests may run as root, and some workers take pickles.
+        command.env("C_FORCE_ROOT", "1");
         command.current_dir(folder.path()).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
         adapt(&mut command);

@@ -50,15 +50,29 @@ impl RqWorker {
         RqWorker::spawn(server, &[&["rq.cli", "worker", "--url", &url], args].concat())
     }
 
+    /// The same with another version of RQ, as `tests/requirements-apart.txt` names it.
+    pub(crate) fn start_version(server: &RedisServer, version: &str, args: &[&str]) -> RqWorker {
+        let url = rq_url(server);
+        let all = [&["rq.cli", "worker", "--url", &url], args].concat();
+        let mut command = rq_command(server, &all);
+        let paths =
+            [tests_folder().join(".tools/apart").join(version), tests_folder().join("support")];
+        command.env("PYTHONPATH", std::env::join_paths(paths).unwrap());
+        RqWorker::spawn_command(command)
+    }
+
     /// Starts django-rq's `rqworker` on the queue `images`; its settings are in `rq_django.py`.
     pub(crate) fn start_django(server: &RedisServer) -> RqWorker {
         RqWorker::spawn(server, &["django", "rqworker", "images"])
     }
 
     fn spawn(server: &RedisServer, args: &[&str]) -> RqWorker {
+        RqWorker::spawn_command(rq_command(server, args))
+    }
+
+    fn spawn_command(mut command: Command) -> RqWorker {
         let folder = tempfile::Builder::new().prefix("rq").tempdir().unwrap();
         let log = File::create(folder.path().join("worker.log")).unwrap();
-        let mut command = rq_command(server, args);
         command.env("DOWNBEAT_TEST_JOURNAL", folder.path().join("journal"));
         command.current_dir(folder.path()).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);

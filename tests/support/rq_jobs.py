@@ -8,8 +8,8 @@ from redis import Redis
 from rq import get_current_job
 
 
-def write_down(args, kwargs):
-    job = get_current_job()
+def write_down(args, kwargs, job=None):
+    job = job or get_current_job()
     run = {
         "id": job.id,
         "args": args,
@@ -37,6 +37,18 @@ def fail(*args, **kwargs):
 def nap(seconds):
     write_down([seconds], {})
     time.sleep(seconds)
+
+
+def done(job, connection, result):
+    write_down(["done", result], {}, job)
+
+
+def failed(job, connection, type, value, traceback):
+    write_down(["failed", str(value)], {}, job)
+
+
+def stopped(job, connection):
+    write_down(["stopped"], {}, job)
 
 
 def hold(socket):

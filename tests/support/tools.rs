@@ -14,6 +14,8 @@ pub(crate) enum Tool {
     Redis,
     /// `tests/.venv` with Celery and everything else in `tests/requirements.txt`.
     Python,
+    /// `tests/requirements-apart.txt`, each line in a folder of its own.
+    Apart,
     /// systemd, though not as process 1, and what is needed to boot it in a separate machine.
     Systemd,
     /// What Debian's init scripts require.
@@ -48,6 +50,9 @@ impl Tool {
             LazyLock::new(|| runs(Command::new("redis-server").arg("--version")));
         static PYTHON: LazyLock<bool> =
             LazyLock::new(|| are_installed("requirements.txt", ".venv/requirements.txt"));
+        static APART: LazyLock<bool> = LazyLock::new(|| {
+            are_installed("requirements-apart.txt", ".tools/apart/requirements.txt")
+        });
         static SIDEKIQ: LazyLock<bool> =
             LazyLock::new(|| runs(Command::new("sidekiq").arg("--version")));
         static BULLMQ: LazyLock<bool> = LazyLock::new(|| {
@@ -60,6 +65,7 @@ impl Tool {
         match self {
             Tool::Redis => *REDIS,
             Tool::Python => *PYTHON,
+            Tool::Apart => *APART,
             Tool::Systemd => are_there(&["/lib/systemd/systemd", "/sbin/ip"]),
             Tool::InitScripts => are_there(&["/lib/lsb/init-functions", "/sbin/ip"]),
             Tool::RabbitMq => rabbitmq().join("usr/lib/erlang/bin/erl").exists(),
@@ -105,6 +111,14 @@ pub(crate) fn all_there(tools: &[Tool]) -> bool {
 /// The interpreter of the virtual environment that `tests/run` creates.
 pub(crate) fn python() -> PathBuf {
     tests_folder().join(".venv/bin/python")
+}
+
+/// The interpreter with a package of `tests/requirements-apart.txt`, named as there, and what it needs: before
+/// those of the virtual environment.
+pub(crate) fn apart(package: &str) -> Command {
+    let mut command = Command::new(python());
+    command.env("PYTHONPATH", tests_folder().join(".tools/apart").join(package));
+    command
 }
 
 /// The directory into which `tests/run` unpacks RabbitMQ and Erlang.

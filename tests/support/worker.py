@@ -1,16 +1,19 @@
 """A Celery application that writes a line of JSON for each thing that happens to a message.
 
 DOWNBEAT_TEST_BROKER is the broker's URL, or filesystem://FOLDER_OF_MESSAGES; DOWNBEAT_TEST_SETTINGS holds further
-settings as JSON; DOWNBEAT_TEST_TASKS names further tasks; DOWNBEAT_TEST_JOURNAL is the file to write to.
+settings as JSON; DOWNBEAT_TEST_TASKS names further tasks; DOWNBEAT_TEST_JOURNAL is the file to write to. Two of the
+settings are not Celery's: `broadcasts` names queues of which every worker gets each message, and `decorated` has
+options for the decorators of further tasks, by name.
 """
 
 import json
 import os
 import time
 
-from celery import Celery, signals
+from celery import Celery, Task, signals
 from celery.app.trace import build_tracer
 from celery.worker.consumer import Consumer
+from kombu.common import Broadcast
 from redis import Redis
 
 FILESYSTEM = "filesystem://"
@@ -72,7 +75,18 @@ def write(event, **fields):
 
 
 app = Celery("downbeat-tests")
-app.conf.update(settings(os.environ["DOWNBEAT_TEST_BROKER"]))
+own = settings(os.environ["DOWNBEAT_TEST_BROKER"])
+broadcasts, decorated = own.pop("broadcasts", []), own.pop("decorated", {})
+app.conf.update(own)
+if broadcasts:
+    app.conf.task_queues = [Broadcast(name) for name in broadcasts]
+
+
+class Singleton(Task):
+    """Takes a lock where the task is sent from, as celery-singleton does."""
+
+    def apply_async(self, *args, **kwargs):
+        return super().apply_async(*args, **kwargs)
 
 
 @app.task(name="demo.add")
@@ -94,6 +108,19 @@ def hold(socket):
 @app.task(name="demo.fail")
 def fail():
     raise ValueError("no such ☃")
+
+
+if decorated:
+
+    @app.task(name="demo.alert")
+    def alert(failed):
+        pass
+
+
+for name, options in decorated.items():
+    if options.pop("singleton", False):
+        options["base"] = Singleton
+    app.task(name=name, **options)(anything)
 
 
 for name in os.environ.get("DOWNBEAT_TEST_TASKS", "").split():
@@ -120,6 +147,8 @@ def on_run(task_id, task, args, kwargs, **_):
         priority=delivery.get("priority"),
         expires=request.expires and str(request.expires),
         origin=request.origin,
+        argsrepr=request.argsrepr,
+        kwargsrepr=request.kwargsrepr,
         received=time.time(),
     )
 

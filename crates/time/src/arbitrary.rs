@@ -10,7 +10,7 @@ use super::cron::{Cron, Line, MappingFields, Quartz};
 use super::interval::Interval;
 use super::rrule::Rrule;
 use super::solar::{Event, Solar};
-use super::{Bounds, Days, Except, Instants, Timing, UnixMs, Zone};
+use super::{Bounds, Days, Except, Instants, Move, Timing, Union, UnixMs, Zone};
 
 const YEAR_MS: i64 = 31_556_952_000;
 /// 2026-01-01T00:00:00Z
@@ -74,7 +74,6 @@ pub fn at_fraction(after: UnixMs, until: UnixMs, fraction: f64) -> UnixMs {
 
 /// Draws a timing of any kind; each has a slot after 1970.
 pub fn timing() -> impl Strategy<Value = Timing> {
-    let quartz = quartz_line().prop_filter_map("never comes", |line| Quartz::parse(&line).ok());
     let period = (100..3_000_000_u64, 0..100_u64).prop_filter_map("none", |(period, phase)| {
         let [period, phase] = [period, period * phase / 100].map(Duration::from_millis);
         Some(Timing::Every(Interval::new(period, phase, None).ok()?))
@@ -88,14 +87,30 @@ pub fn timing() -> impl Strategy<Value = Timing> {
     let rrule = (rrule_text(), end).prop_filter_map("never comes", |(text, end)| {
         Some(Timing::Rrule(Rrule::parse(&(text + end), &ZONES[0], None).ok()?.rrule))
     });
+    let solar = (solar_event(), solar_offset())
+        .prop_filter_map("too long", |(solar, offset)| Some(Timing::Solar(solar.offset(offset)?)));
+    // Boxed, or the values of so many strategies do not fit on the stack.
     prop_oneof![
-        2 => cron().prop_map(Timing::Cron),
-        1 => quartz.prop_map(|quartz| Timing::Quartz(Box::new(quartz))),
-        1 => period,
-        1 => instants,
-        2 => rrule,
-        1 => solar_event().prop_map(Timing::Solar),
+        2 => cron().prop_map(Timing::Cron).boxed(),
+        1 => quartz().boxed(),
+        1 => expressions().prop_filter_map("only one", Union::of).boxed(),
+        1 => period.boxed(),
+        1 => instants.boxed(),
+        2 => rrule.boxed(),
+        1 => solar.boxed(),
     ]
+}
+
+/// Draws a few cron and Quartz expressions, with clock changes of either class.
+pub fn expressions() -> impl Strategy<Value = Vec<Timing>> {
+    let one = prop_oneof![3 => cron().prop_map(Timing::Cron).boxed(), 1 => quartz().boxed()];
+    prop::collection::vec(one, 1..5)
+}
+
+fn quartz() -> impl Strategy<Value = Timing> {
+    quartz_line().prop_filter_map("never comes", |line| {
+        Some(Timing::Quartz(Box::new(Quartz::parse(&line).ok()?.quartz)))
+    })
 }
 
 fn cron() -> impl Strategy<Value = Cron> {
@@ -111,7 +126,16 @@ fn cron() -> impl Strategy<Value = Cron> {
     prop_oneof![3 => line, 1 => mapping]
 }
 
-/// Draws a start, an end and excluded days, which leave at least one day.
+/// Bounds as a schedule allows them for the timing: slots that are many a day do not move.
+#[must_use]
+pub fn bounds_of(timing: &Timing, bounds: Bounds) -> Bounds {
+    let is_seldom = timing.times_a_day() <= 24 && !bounds.except.is_empty();
+    Bounds { move_to: bounds.move_to.filter(|_| is_seldom), ..bounds }
+}
+
+/// Draws a start, an end and excluded times, which leave some, and whether slots move.
+///
+/// For a timing they go through [`bounds_of`].
 pub fn bounds() -> impl Strategy<Value = Bounds> {
     let day = |range: std::ops::Range<i64>| {
         prop::option::of(range)
@@ -123,16 +147,24 @@ pub fn bounds() -> impl Strategy<Value = Bounds> {
         3 => run,
         1 => (1..=12_u8, 1..=28_u8).prop_map(|(month, day)| Days::Yearly(month, day)),
         1 => (0..0x7f_u8).prop_map(Days::Weekdays),
+        1 => (0..6_usize, 1..0x7f_u8).prop_map(|(place, weekdays)| {
+            let mut nth = [0; 6];
+            nth[place] = weekdays;
+            Days::Nth(nth)
+        }),
+        1 => (0..288_u32, 0..=288_u32).prop_filter_map("no hours", |(from, to)| {
+            (from != to).then_some(Days::Hours(from * 300, to * 300))
+        }),
+        1 => (20_400 * 96..21_000 * 96_i64, 1..600_i64)
+            .prop_map(|(from, more)| Days::Part(from * 900, (from + more) * 900)),
     ];
     let except =
         prop::collection::vec(days, 1..5).prop_map(|days| Arc::new(days.into_iter().collect()));
     let except = prop::collection::vec(except, 0..3)
-        .prop_filter("a day is left", |except| !Except::are_every_day(except));
-    (day(-800..400), day(-400..1600), except).prop_map(|(start, end, except)| Bounds {
-        start,
-        end,
-        except,
-    })
+        .prop_filter("a time is left", |except| !Except::are_always(except));
+    let move_to = prop::option::of(prop::sample::select(vec![Move::Next, Move::Previous]));
+    (day(-800..400), day(-400..1600), except, move_to)
+        .prop_map(|(start, end, except, move_to)| Bounds { start, end, except, move_to })
 }
 
 /// A field in one of the grammar's shapes.
@@ -163,7 +195,9 @@ fn special(items: &'static [&'static str], first: u32, last: u32) -> impl Strate
 
 /// Draws a crontab line; a few have dates that never come, or `H`.
 pub fn cron_line() -> impl Strategy<Value = String> {
-    const DAYS: &[&str] = &["L", "LW", "1W", "15W", "30W", "L,15", "?", "H", "H/5", "H(29-31)"];
+    const DAYS: &[&str] = &[
+        "L", "LW", "L-3", "L-30", "L-6W", "1W", "15W", "30W", "L,15", "?", "H", "H/5", "H(29-31)",
+    ];
     const WEEKDAYS: &[&str] = &["0L", "friL", "mon#1", "7#5", "sat#4", "?", "H", "H(mon-fri)"];
     let (day, weekday) = (special(DAYS, 1, 31), special(WEEKDAYS, 0, 7));
     let (minute, hour) = (special(&["H", "H/20"], 0, 59), special(&["H", "H(22-4)"], 0, 23));
@@ -181,8 +215,11 @@ pub fn mapping() -> impl Strategy<Value = [Option<String>; 5]> {
 /// Draws a Quartz line; a few have dates that never come.
 pub fn quartz_line() -> impl Strategy<Value = String> {
     let year = prop_oneof![Just("*"), Just("2027"), Just("2020-2090/3"), Just("2096-2100")];
+    const DAYS: &[&str] = &["L", "L-2", "LW", "L-1W", "15W", "?", "L,15"];
+    const WEEKDAYS: &[&str] = &["6#5", "1L", "FRIL", "L", "MON#1", "?"];
     let second = prop_oneof![1 => Just("0".to_owned()), 3 => field(0, 59)];
-    (second, field(0, 59), field(0, 23), field(1, 31), field(1, 12), field(1, 7), year).prop_map(
+    let (day, weekday) = (special(DAYS, 1, 31), special(WEEKDAYS, 1, 7));
+    (second, field(0, 59), field(0, 23), day, field(1, 12), weekday, year).prop_map(
         |(second, minute, hour, day, month, weekday, year)| {
             format!("{second} {minute} {hour} {day} {month} {weekday} {year}")
         },
@@ -205,6 +242,12 @@ pub fn solar_event() -> impl Strategy<Value = Solar> {
             Solar::new(event, latitude, longitude)
         },
     )
+}
+
+/// Draws an offset from an event of the sun, in milliseconds.
+pub fn solar_offset() -> impl Strategy<Value = i64> {
+    const DAY_MS: i64 = Solar::DAY_MS as i64;
+    prop_oneof![1 => Just(0), 1 => 1 - DAY_MS..DAY_MS]
 }
 
 /// An optional part of a rule, with numbers of a range.

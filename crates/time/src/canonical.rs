@@ -1,7 +1,7 @@
 //! Reads timings back from their canonical form, so that slots of a timing that is no longer written anywhere else
 //! can still be counted.
 //!
-//! The bounds are at the end of the form; excluded days are there only as a hash. A form that is not wholly
+//! The bounds are at the end of the form; excluded times are there only as a hash. A form that is not wholly
 //! understood is unreadable: a newer version wrote it, or somebody edited it.
 
 use std::str::{FromStr, Split};
@@ -17,6 +17,7 @@ use super::interval::Interval;
 use super::rrule::Rrule;
 use super::solar::Solar;
 use super::timing::Timing;
+use super::union::Union;
 use super::unix_ms::UnixMs;
 use super::zone::Zone;
 
@@ -30,9 +31,9 @@ pub struct StoredTiming {
     pub timing: Timing,
     /// The zone whose clock and calendar they use; UTC if neither needs one.
     pub zone: Arc<Zone>,
-    /// The bounds, without excluded days.
+    /// The bounds, without excluded times.
     pub bounds: Bounds,
-    /// The hash of the excluded days, which the form does not list; `None` if there are none.
+    /// The hash of the excluded times, which the form does not list; `None` if there are none.
     pub except: Option<Uuid>,
 }
 
@@ -58,6 +59,7 @@ impl StoredTiming {
                     except = Some(words.parsed()?);
                     zone = Some(find_zone(words.next()?)?);
                 }
+                "move" if except.is_some() => bounds.move_to = Some(words.parsed()?),
                 _ => return None,
             }
         }
@@ -65,7 +67,7 @@ impl StoredTiming {
         Some(StoredTiming { timing, zone, bounds, except })
     }
 
-    /// The bounds with `days` excluded, if they have the hash of the form; and whether no excluded day is missing.
+    /// The bounds with `days` excluded, if they have the hash of the form; and whether no excluded time is missing.
     #[must_use]
     pub fn bounds_with(&self, days: Option<&[Arc<Except>]>) -> (Option<Box<Bounds>>, bool) {
         let mut bounds = self.bounds.clone();
@@ -75,7 +77,10 @@ impl StoredTiming {
                 bounds.except = days.to_vec();
                 true
             }
-            (Some(_), _) => false,
+            (Some(_), _) => {
+                bounds.move_to = None;
+                false
+            }
         };
         ((bounds != Bounds::default()).then(|| Box::new(bounds)), known)
     }
@@ -85,6 +90,7 @@ fn timing(words: &mut Form<'_>) -> Option<Timing> {
     Some(match words.peek()? {
         "cron" => Timing::Cron(Cron::from_canonical(words)?),
         "quartz" => Timing::Quartz(Box::new(Quartz::from_canonical(words)?)),
+        "union" => Timing::Union(Union::from_canonical(words)?),
         "every" => Timing::Every(Interval::from_canonical(words)?),
         "at" => Timing::At(Instants::from_canonical(words)?),
         "rrule" => Timing::Rrule(Box::new(Rrule::from_canonical(words)?)),

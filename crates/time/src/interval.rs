@@ -4,11 +4,11 @@
 //! file the anchor is `anchor`, else `start`, else the epoch. Only the remainder of `anchor + phase` matters, so
 //! only that is kept.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::canonical::Form;
 use super::unix_ms::UnixMs;
+use super::words::Length;
 
 /// The shortest period, 100 ms: what comes faster is a stream, not a schedule.
 pub const MIN_PERIOD: Duration = Duration::from_millis(100);
@@ -123,7 +123,7 @@ impl Interval {
     /// Describes it in plain English: `every 10 minutes, counted from the epoch`.
     #[must_use]
     pub fn describe(&self) -> String {
-        let period = Words(self.period_ms);
+        let period = Length(self.period_ms).of_a_period();
         match self.offset_ms {
             0 => format!("every {period}, counted from the epoch"),
             offset => format!("every {period}, counted from {}", UnixMs(offset)),
@@ -136,35 +136,6 @@ fn whole_ms(length: Duration) -> Result<i64, IntervalError> {
         return Err(IntervalError::BelowMillisecond(length));
     }
     i64::try_from(length.as_millis()).map_err(|_| IntervalError::TooLong(length))
-}
-
-/// Shows a time span in words, largest units first: `1 hour 30 minutes`; a single unit has no number, as in
-/// `every day`.
-struct Words(i64);
-
-impl fmt::Display for Words {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(i64, &str); 5] = [
-            (86_400_000, "day"),
-            (3_600_000, "hour"),
-            (60_000, "minute"),
-            (1000, "second"),
-            (1, "millisecond"),
-        ];
-        let (mut rest, mut gap) = (self.0, "");
-        for (length, unit) in UNITS {
-            let count = rest / length;
-            rest %= length;
-            match count {
-                0 => continue,
-                1 if gap.is_empty() && rest == 0 => write!(f, "{unit}")?,
-                1 => write!(f, "{gap}1 {unit}")?,
-                _ => write!(f, "{gap}{count} {unit}s")?,
-            }
-            gap = " ";
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -23,13 +23,15 @@
 //! | --- | --- |
 //! | [`Cron`](cron::Cron) | a crontab line, or the arguments of Celery's `crontab(…)` |
 //! | [`Quartz`](cron::Quartz) | a Quartz line, with seconds and years |
+//! | [`Union`] | several cron or Quartz lines, one slot an instant |
 //! | [`Rrule`](rrule::Rrule) | a recurrence rule of RFC 5545 (iCalendar) |
 //! | [`Interval`](interval::Interval) | equal intervals of real time |
 //! | [`Instants`] | instants listed one by one |
 //! | [`Solar`](solar::Solar) | an event of the sun at a place |
 //!
-//! [`Bounds`] narrow a timing: to a first and a last instant, and to days that are not excluded ([`Except`]).
-//! [`Slots`] are those of a timing within its bounds.
+//! [`Bounds`] narrow a timing: to a first and a last instant, and to days and hours that are not excluded
+//! ([`Except`]). A slot whose day is excluded may [`Move`] to another one. [`Slots`] are those of a timing within its
+//! bounds.
 //!
 //! # Clock changes
 //!
@@ -43,7 +45,8 @@
 //! - A clock that is set forward by more than three hours has moved to another zone or over the date line. What
 //!   it skipped is dropped.
 //!
-//! [`ClockChange`] says which change affects a slot. Intervals, instants and the sun follow real time, so no
+//! [`ClockChange`] says which change affects a slot. If it moved the slot over midnight, the date that the timing
+//! names counts for [`Except`], and [`Origin`] tells it. Intervals, instants and the sun follow real time, so no
 //! clock change moves them.
 //!
 //! # Time and zone rules are arguments
@@ -78,10 +81,14 @@ mod canonical;
 mod clock_change;
 mod except;
 mod instants;
+mod moved;
+mod origin;
 mod search;
 mod slots;
+mod spelling;
 mod timing;
 mod token;
+mod union;
 mod unix_ms;
 mod utc;
 mod wall;
@@ -93,8 +100,12 @@ pub use canonical::{FindZone, StoredTiming};
 pub use clock_change::ClockChange;
 pub use except::{Days, Except};
 pub use instants::Instants;
+pub use moved::{MAX_MOVE_DAYS, Move};
+pub use origin::{Moment, Origin};
 pub use slots::Slots;
+pub use spelling::{nearest, wrong_letters};
 pub use timing::Timing;
+pub use union::Union;
 pub use unix_ms::UnixMs;
 pub use utc::UtcText;
 pub use zone::Zone;

@@ -1,6 +1,9 @@
 //! The slots of a timing: in a zone, within bounds.
 
-use super::bounds::Bounds;
+use std::iter;
+
+use super::bounds::{Bounds, INSTANT};
+use super::origin::{Moment, Origin};
 use super::search;
 use super::timing::Timing;
 use super::unix_ms::UnixMs;
@@ -26,11 +29,42 @@ impl<'a> Slots<'a> {
     /// The first slot strictly later than `after`, or `None` if there is none.
     #[must_use]
     pub fn next(self, after: UnixMs) -> Option<UnixMs> {
-        let timing = |after| self.timing.next(self.zone, after);
         match self.bounds {
-            None => timing(after),
-            Some(bounds) => bounds.next(self.zone, after, timing),
+            None => self.timing.next(self.zone, after),
+            Some(bounds) => bounds.next(self.timing, self.zone, after),
         }
+    }
+
+    /// What a slot stands for. Any other instant stands for itself.
+    #[must_use]
+    pub fn origin(self, slot: UnixMs) -> Origin {
+        let found = self.excluding().and_then(|bounds| {
+            let origin = bounds.next_origin(self.timing, self.zone, slot - INSTANT);
+            origin.filter(|origin| origin.slot.at == slot)
+        });
+        found.unwrap_or_else(|| {
+            let reading = self.timing.reading_on(self.zone, slot, i64::MIN);
+            let shown = || self.zone.reading_at(slot);
+            Moment::new(slot, reading.unwrap_or_else(shown)).into()
+        })
+    }
+
+    /// The first of the timing's own slots later than `after` and not later than `until` that is excluded and finds
+    /// no other day, of at most `cap`.
+    ///
+    /// Without a [`Move`](super::Move) that is every excluded one.
+    #[must_use]
+    pub fn first_lost(self, after: UnixMs, until: UnixMs, cap: usize) -> Option<UnixMs> {
+        let bounds = self.excluding()?;
+        let next = |slot: &UnixMs| self.timing.next(self.zone, *slot);
+        let own = iter::successors(next(&after), next).take(cap).take_while(|slot| *slot <= until);
+        let mut own = own.filter(|slot| bounds.start.is_none_or(|start| start <= *slot));
+        own.find(|slot| bounds.loses(self.timing, self.zone, *slot))
+    }
+
+    /// The bounds, if they exclude any times.
+    fn excluding(self) -> Option<&'a Bounds> {
+        self.bounds.filter(|bounds| !bounds.except.is_empty())
     }
 
     /// The newest slot that is later than `after` and not later than `until`.

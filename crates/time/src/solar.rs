@@ -15,6 +15,7 @@ use std::ops::RangeInclusive;
 
 use super::canonical::Form;
 use super::unix_ms::UnixMs;
+use super::words::Length;
 
 mod event;
 mod sun;
@@ -37,15 +38,19 @@ const MAX_EVENTLESS_DAYS: f64 = 731.0;
 /// The number of halvings until less than a millisecond of half a day is left.
 const HALVINGS: usize = 26;
 
-/// An event of the sun at a place.
+/// An event of the sun at a place, or a time before or after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Solar {
     event: Event,
     latitude: Degrees,
     longitude: Degrees,
+    /// How long after the event; negative before it.
+    offset_ms: i32,
 }
 
 impl Solar {
+    /// Every offset is shorter than this: a day.
+    pub const DAY_MS: i32 = 86_400_000;
     /// All latitudes, in degrees, north positive.
     pub const LATITUDES: RangeInclusive<f64> = -90.0..=90.0;
     /// All longitudes, in degrees, east positive.
@@ -60,10 +65,21 @@ impl Solar {
             event,
             latitude: Degrees::nearest(latitude),
             longitude: Degrees::nearest(longitude),
+            offset_ms: 0,
         })
     }
 
-    /// The first slot strictly later than `after`, a whole minute; `None` after year 9999.
+    /// The event moved by less than a day ([`Solar::DAY_MS`]), in milliseconds: back if it is negative.
+    ///
+    /// A slot is the moved instant, and belongs to the day that it then falls on. A day without the event has no
+    /// slot of it. `None` if the offset is a day or longer.
+    #[must_use]
+    pub fn offset(self, offset_ms: i64) -> Option<Solar> {
+        let offset_ms = i32::try_from(offset_ms).ok()?;
+        (1 - Self::DAY_MS..Self::DAY_MS).contains(&offset_ms).then_some(Solar { offset_ms, ..self })
+    }
+
+    /// The first slot strictly later than `after`; `None` after year 9999. The event is at a whole minute.
     ///
     /// Days without the event are skipped: beyond the polar circles there may be months of them, and at the
     /// poles the sun rises once a year. There are no slots before 1970.
@@ -72,19 +88,25 @@ impl Solar {
         if after >= LAST {
             return None;
         }
-        let after = after.max(UnixMs(-1));
-        let place = Place::of(self);
-        let slot = match self.event.height() {
-            None => place.next_noon(after),
-            Some(height) => place.next_crossing(&height, after),
-        };
-        slot.filter(|slot| *slot <= LAST)
+        let offset_ms = i64::from(self.offset_ms);
+        let event = self.next_event(UnixMs(after.0.max(-1) - offset_ms))?;
+        Some(UnixMs(event.0 + offset_ms)).filter(|slot| *slot <= LAST)
     }
 
-    /// The event and the place in millionths of a degree. It has no zone, because the sun does not depend on
-    /// one.
+    fn next_event(&self, after: UnixMs) -> Option<UnixMs> {
+        let place = Place::of(self);
+        match self.event.height() {
+            None => place.next_noon(after),
+            Some(height) => place.next_crossing(&height, after),
+        }
+    }
+
+    /// The event, the place in millionths of a degree, and the offset, if there is one. It has no zone, because
+    /// the sun does not depend on one.
     pub(super) fn canonical(&self) -> String {
-        format!("solar {} {} {}", self.event.as_str(), self.latitude.0, self.longitude.0)
+        let Solar { event, latitude, longitude, offset_ms } = self;
+        let form = format!("solar {} {} {}", event.as_str(), latitude.0, longitude.0);
+        if *offset_ms == 0 { form } else { format!("{form} {offset_ms}") }
     }
 
     /// Reads the form back.
@@ -93,16 +115,30 @@ impl Solar {
         let word = words.next()?;
         let event = Event::ALL.into_iter().find(|event| event.as_str() == word)?;
         let (latitude, longitude): (i32, i32) = (words.parsed()?, words.parsed()?);
-        Solar::new(event, f64::from(latitude) / 1e6, f64::from(longitude) / 1e6)
+        let solar = Solar::new(event, f64::from(latitude) / 1e6, f64::from(longitude) / 1e6)?;
+        // What follows otherwise is a word.
+        match words.peek().and_then(|word| word.parse().ok()) {
+            None => Some(solar),
+            Some(offset_ms) => {
+                words.next();
+                solar.offset(offset_ms).filter(|_| offset_ms != 0)
+            }
+        }
     }
 
-    /// Describes it in plain English: `at sunset at 37.57° N, 126.98° E`.
+    /// Describes it in plain English: `at sunset at 37.57° N, 126.98° E`, `30 minutes before sunset at …`.
     #[must_use]
     pub fn describe(&self) -> String {
         let (latitude, longitude) = (self.latitude, self.longitude);
         let north = if latitude.0 < 0 { 'S' } else { 'N' };
         let east = if longitude.0 < 0 { 'W' } else { 'E' };
-        format!("at {} at {latitude} {north}, {longitude} {east}", self.event.words())
+        let length = Length(i64::from(self.offset_ms.unsigned_abs()));
+        let when = match self.offset_ms {
+            0 => "at".to_owned(),
+            ..0 => format!("{length} before"),
+            1.. => format!("{length} after"),
+        };
+        format!("{when} {} at {latitude} {north}, {longitude} {east}", self.event.words())
     }
 }
 

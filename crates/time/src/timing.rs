@@ -6,8 +6,12 @@ use super::interval::Interval;
 use super::rrule::Rrule;
 use super::search::{count_between, newest_between};
 use super::solar::Solar;
+use super::union::Union;
 use super::unix_ms::UnixMs;
 use super::zone::Zone;
+
+/// Clocks may show more of a day, but times are counted on its face.
+const DAY_MS: u128 = 86_400_000;
 
 /// When something fires: a cron expression, a recurrence rule, an interval, listed instants or the sun.
 ///
@@ -18,6 +22,8 @@ pub enum Timing {
     Cron(Cron),
     /// A Quartz line: readings of the zone's clock, to the second.
     Quartz(Box<Quartz>),
+    /// Several of these: the union of their slots.
+    Union(Union),
     /// Equal intervals of real time.
     Every(Interval),
     /// Instants listed one by one.
@@ -40,6 +46,7 @@ impl Timing {
         match self {
             Timing::Cron(cron) => cron.next(zone, after),
             Timing::Quartz(quartz) => quartz.next(zone, after),
+            Timing::Union(union) => union.next(zone, after),
             Timing::Every(interval) => interval.next(after),
             Timing::At(instants) => instants.next(after),
             Timing::Rrule(rrule) => rrule.next(zone, after),
@@ -55,6 +62,7 @@ impl Timing {
         match self {
             Timing::Every(interval) => interval.latest(until).filter(|slot| *slot > after),
             Timing::At(instants) => instants.latest(until).filter(|slot| *slot > after),
+            Timing::Union(union) => union.last_between(zone, after, until),
             Timing::Cron(_) | Timing::Quartz(_) | Timing::Rrule(_) | Timing::Solar(_) => {
                 newest_between(|at| self.next(zone, at), after, until)
             }
@@ -67,9 +75,11 @@ impl Timing {
         match self {
             Timing::Every(interval) => interval.count_between(after, until).min(cap),
             Timing::At(instants) => instants.count_between(after, until).min(cap),
-            Timing::Cron(_) | Timing::Quartz(_) | Timing::Rrule(_) | Timing::Solar(_) => {
-                count_between(|at| self.next(zone, at), after, until, cap)
-            }
+            Timing::Cron(_)
+            | Timing::Quartz(_)
+            | Timing::Union(_)
+            | Timing::Rrule(_)
+            | Timing::Solar(_) => count_between(|at| self.next(zone, at), after, until, cap),
         }
     }
 
@@ -78,13 +88,53 @@ impl Timing {
     /// It begins with a version. New zone rules do not change it.
     #[must_use]
     pub fn canonical(&self, zone: &Zone) -> String {
+        match self.reads_wall_clock() {
+            true => format!("1 {} {}", self.form(), zone.name()),
+            false => format!("1 {}", self.form()),
+        }
+    }
+
+    /// The canonical form without the version and the zone.
+    pub(super) fn form(&self) -> String {
         match self {
-            Timing::Cron(cron) => format!("1 {} {}", cron.canonical(), zone.name()),
-            Timing::Quartz(quartz) => format!("1 {} {}", quartz.canonical(), zone.name()),
-            Timing::Every(interval) => format!("1 {}", interval.canonical()),
-            Timing::At(instants) => format!("1 {}", instants.canonical()),
-            Timing::Rrule(rrule) => format!("1 {} {}", rrule.canonical(), zone.name()),
-            Timing::Solar(solar) => format!("1 {}", solar.canonical()),
+            Timing::Cron(cron) => cron.canonical(),
+            Timing::Quartz(quartz) => quartz.canonical(),
+            Timing::Union(union) => union.canonical(),
+            Timing::Every(interval) => interval.canonical(),
+            Timing::At(instants) => instants.canonical(),
+            Timing::Rrule(rrule) => rrule.canonical(),
+            Timing::Solar(solar) => solar.canonical(),
+        }
+    }
+
+    /// The first reading at or after `from_s` that falls on `slot`, in seconds since 1970-01-01T00:00:00 on the wall.
+    ///
+    /// It is what the zone's clock shows at `slot`, or a reading that the clock skips and the slot makes up for. Right
+    /// after a gap several may fall on one slot.
+    pub(super) fn reading_on(&self, zone: &Zone, slot: UnixMs, from_s: i64) -> Option<i64> {
+        match self {
+            Timing::Cron(cron) => cron.reading_on(zone, slot, from_s),
+            Timing::Quartz(quartz) => quartz.reading_on(zone, slot, from_s),
+            Timing::Union(union) => union.reading_on(zone, slot, from_s),
+            Timing::Rrule(rrule) => rrule.reading_on(zone, slot, from_s),
+            Timing::Every(_) | Timing::At(_) | Timing::Solar(_) => {
+                Some(zone.reading_at(slot)).filter(|reading| *reading >= from_s)
+            }
+        }
+    }
+
+    /// The maximum number of slots on one day.
+    #[must_use]
+    pub fn times_a_day(&self) -> u64 {
+        match self {
+            Timing::Cron(cron) => cron.times_a_day().into(),
+            Timing::Quartz(quartz) => quartz.times_a_day().into(),
+            Timing::Union(union) => union.parts().iter().map(Timing::times_a_day).sum(),
+            Timing::Rrule(rrule) => rrule.times_a_day().into(),
+            Timing::Every(interval) => (DAY_MS / interval.period().as_millis()) as u64 + 1,
+            Timing::At(instants) => instants.as_slice().len() as u64,
+            // Rising and setting, near the poles.
+            Timing::Solar(_) => 2,
         }
     }
 
@@ -92,7 +142,7 @@ impl Timing {
     #[must_use]
     pub fn reads_wall_clock(&self) -> bool {
         match self {
-            Timing::Cron(_) | Timing::Quartz(_) | Timing::Rrule(_) => true,
+            Timing::Cron(_) | Timing::Quartz(_) | Timing::Union(_) | Timing::Rrule(_) => true,
             Timing::Every(_) | Timing::At(_) | Timing::Solar(_) => false,
         }
     }
@@ -103,8 +153,23 @@ impl Timing {
         match self {
             Timing::Cron(cron) => cron.is_fixed(),
             Timing::Quartz(quartz) => quartz.is_fixed(),
+            Timing::Union(union) => union.parts().iter().any(Timing::makes_up_for_gaps),
             Timing::Rrule(_) => true,
             Timing::Every(_) | Timing::At(_) | Timing::Solar(_) => false,
+        }
+    }
+
+    /// Whether each reading of the zone's clock fires once, even if the clock shows it twice.
+    #[must_use]
+    pub fn fires_once_a_reading(&self) -> bool {
+        match self {
+            Timing::Union(union) => union.parts().iter().all(Timing::fires_once_a_reading),
+            Timing::Cron(_)
+            | Timing::Quartz(_)
+            | Timing::Every(_)
+            | Timing::At(_)
+            | Timing::Rrule(_)
+            | Timing::Solar(_) => self.makes_up_for_gaps(),
         }
     }
 
@@ -114,6 +179,7 @@ impl Timing {
         match self {
             Timing::Cron(cron) => cron.describe(),
             Timing::Quartz(quartz) => quartz.describe(),
+            Timing::Union(union) => union.describe(zone),
             Timing::Every(interval) => interval.describe(),
             Timing::At(instants) => instants.describe(zone),
             Timing::Rrule(rrule) => rrule.describe(),
@@ -125,8 +191,10 @@ impl Timing {
     #[must_use]
     pub fn heap_size(&self) -> usize {
         match self {
-            Timing::Cron(_) | Timing::Every(_) | Timing::Solar(_) => 0,
+            Timing::Every(_) | Timing::Solar(_) => 0,
+            Timing::Cron(cron) => cron.heap_size(),
             Timing::Quartz(quartz) => quartz.size(),
+            Timing::Union(union) => union.size(),
             Timing::At(instants) => size_of_val(instants.as_slice()),
             Timing::Rrule(rrule) => rrule.size(),
         }

@@ -1,4 +1,4 @@
-//! Tokens: the smallest parts of an expression with their positions, and what they were most likely meant to be.
+//! Tokens: the smallest parts of an expression, with their positions.
 
 use std::ops::Range;
 
@@ -67,21 +67,4 @@ impl<'a> Token<'a> {
 pub(super) fn number(text: &str) -> Option<u32> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u32::MAX))
-}
-
-/// The one of `names` that `token` is most likely a misspelling of.
-pub(super) fn near(token: &str, names: &[&str]) -> Option<String> {
-    // Longer ones would only be slow to compare.
-    if token.len() > 40 {
-        return None;
-    }
-    let token = token.to_ascii_lowercase();
-    let score = |name: &&&str| {
-        let name = name.to_ascii_lowercase();
-        let head = name.get(..token.len()).unwrap_or(&name);
-        strsim::damerau_levenshtein(&token, &name).min(strsim::damerau_levenshtein(&token, head))
-    };
-    let best = names.iter().min_by_key(score)?;
-    (token.len() > 1 && score(&best) <= 2 && score(&best) < token.len())
-        .then(|| (*best).to_string())
 }

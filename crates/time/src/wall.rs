@@ -6,6 +6,9 @@
 //!
 //! Readings are seconds since 1970-01-01T00:00:00 on the wall.
 
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+
 use super::unix_ms::UnixMs;
 use super::zone::{Segment, Zone};
 
@@ -100,4 +103,40 @@ fn next_fixed(zone: &Zone, after_s: i64, reading_from: impl Fn(i64) -> Option<i6
 
 fn instant_of(reading: i64, segment: &Segment) -> i64 {
     reading - i64::from(segment.offset)
+}
+
+/// The first matching reading at or after `from_s` that falls on `slot`: what the clock shows, or a reading that it
+/// skips right before. Several may fall on one slot.
+pub(super) fn reading_on(
+    class: Class,
+    zone: &Zone,
+    slot: UnixMs,
+    from_s: i64,
+    reading_from: impl Fn(i64) -> Option<i64>,
+) -> Option<i64> {
+    let slot_s = slot.0.div_euclid(1000);
+    let index = zone.segment_at(slot_s);
+    let segment = zone.segment(index);
+    let shown = slot_s + i64::from(segment.offset);
+    let follows_gap = class == Class::Fixed
+        && slot_s == segment.start
+        && segment.wall_fresh() < shown
+        && zone.jump_at(index) <= MAX_GAP_S;
+    if !follows_gap {
+        return (from_s <= shown).then_some(shown);
+    }
+    reading_from(from_s.max(segment.wall_fresh())).filter(|reading| *reading <= shown)
+}
+
+/// The first instant at which the clock shows `reading_ms` or, right after a gap, a later one; `None` if the zone
+/// never had that time.
+pub(super) fn instant_at(zone: &Zone, reading_ms: i64) -> Option<UnixMs> {
+    let at = zone.resolve(to_civil(reading_ms));
+    let late_s = zone.reading_at(at) - reading_ms.div_euclid(1000);
+    (0..=i64::from(MAX_GAP_S)).contains(&late_s).then_some(at)
+}
+
+/// A reading in milliseconds since 1970-01-01T00:00:00 on the wall, as date and time of day.
+pub(super) fn to_civil(reading_ms: i64) -> DateTime {
+    Offset::UTC.to_datetime(UnixMs(reading_ms).to_jiff())
 }

@@ -1,4 +1,6 @@
-//! Sets of numbers in plain English.
+//! Sets of numbers, and lengths of time, in plain English.
+
+use std::fmt;
 
 use super::cron::{MONTHS, WEEKDAYS};
 
@@ -102,4 +104,41 @@ pub(super) fn ordinal(day: u32) -> String {
         _ => "th",
     };
     format!("{day}{ending}")
+}
+
+/// Shows a length in milliseconds, largest units first: `1 hour 30 minutes`.
+pub(super) struct Length(pub(super) i64);
+
+impl Length {
+    /// The length after `every`: a single unit has no number, as in `every day`.
+    pub(super) fn of_a_period(&self) -> String {
+        let words = self.to_string();
+        match words.strip_prefix("1 ") {
+            Some(unit) if !unit.contains(' ') => unit.to_owned(),
+            _ => words,
+        }
+    }
+}
+
+impl fmt::Display for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(i64, &str); 5] = [
+            (86_400_000, "day"),
+            (3_600_000, "hour"),
+            (60_000, "minute"),
+            (1000, "second"),
+            (1, "millisecond"),
+        ];
+        let (mut rest, mut gap) = (self.0, "");
+        for (length, unit) in UNITS {
+            let count = rest / length;
+            rest %= length;
+            if count > 0 {
+                let plural = if count == 1 { "" } else { "s" };
+                write!(f, "{gap}{count} {unit}{plural}")?;
+                gap = " ";
+            }
+        }
+        Ok(())
+    }
 }

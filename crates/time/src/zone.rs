@@ -6,6 +6,7 @@
 //! table is looked up inside it. Instants before 1970 have the offset of the beginning of 1970.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono_tz::Tz;
 use jiff::civil::DateTime;
@@ -193,15 +194,34 @@ impl Zone {
         at.0.div_euclid(1000) + i64::from(self.offset_at(at))
     }
 
-    /// The zone's date at `at`, in days since 1970-01-01.
-    pub(super) fn day_at(&self, at: UnixMs) -> i64 {
-        self.reading_at(at).div_euclid(86_400)
+    /// The first second later than `at` at which the clock shows neither the reading at `at` nor a later one before
+    /// `until_s`. It may be set back in between.
+    pub(super) fn leaves(&self, at: UnixMs, until_s: i64) -> UnixMs {
+        let from_s = self.reading_at(at);
+        let mut index = self.segment_at(at.0.div_euclid(1000));
+        let mut segment = self.segment(index);
+        while segment.wall_end() <= until_s {
+            index += 1;
+            segment = self.segment(index);
+            if segment.wall_start() < from_s {
+                return UnixMs::from_secs(segment.start);
+            }
+        }
+        UnixMs::from_secs(segment.start.max(until_s - i64::from(segment.offset)))
     }
 
-    /// The first instant at which the zone's calendar shows the day or a later one.
-    pub(super) fn day_begins(&self, day: i64) -> UnixMs {
-        let reading = Offset::UTC.to_datetime(UnixMs::from_secs(day * 86_400).to_jiff());
-        self.resolve(reading)
+    /// What the clock would show at `reading`, which it skips right before `at`, by [`Zone::strftime`].
+    pub(super) fn strftime_skipped(
+        &self,
+        at: UnixMs,
+        reading: DateTime,
+        format: &str,
+    ) -> Result<String, jiff::Error> {
+        let before = self.offset(at - Duration::from_secs(1));
+        let skipped = reading.to_zoned_datetime(TimeZone::fixed(before))?;
+        let mut shown = BrokenDownTime::from(&skipped);
+        shown.set_timestamp(Some(at.to_jiff()));
+        write(&shown, format)
     }
 
     fn offset(&self, at: UnixMs) -> Offset {
@@ -235,6 +255,23 @@ impl Zone {
         Segment { start, end, offset: row.offset, fresh: row.fresh }
     }
 
+    /// Whether the clock will still be changed in 2040: as long as its rules stay as they are.
+    #[must_use]
+    pub fn keeps_changing(&self) -> bool {
+        const YEAR_2040: i64 = 2_208_988_800;
+        self.table.last().is_some_and(|row| row.start > YEAR_2040)
+    }
+
+    /// The first instant from `from` on at which this zone's clock shows something else than the other's, up to
+    /// the end of the tables; `None` if there is none.
+    #[must_use]
+    pub fn differs_from(&self, other: &Zone, from: UnixMs) -> Option<UnixMs> {
+        let starts =
+            self.table.iter().chain(&other.table).map(|row| UnixMs::from_secs(row.start.max(0)));
+        let candidates = starts.filter(|start| *start > from).chain([from]);
+        candidates.filter(|at| self.offset_at(*at) != other.offset_at(*at)).min()
+    }
+
     /// The instants later than `from` and earlier than `to` at which the clock is set forward.
     #[must_use]
     pub fn jumps(&self, from: UnixMs, to: UnixMs) -> Vec<UnixMs> {
@@ -266,8 +303,11 @@ impl Zone {
 }
 
 pub(super) fn strftime(at: &ZonedDateTime, format: &str) -> Result<String, jiff::Error> {
-    let config = Config::new().custom(PosixCustom::new());
-    BrokenDownTime::from(at).to_string_with_config(&config, format)
+    write(&BrokenDownTime::from(at), format)
+}
+
+fn write(shown: &BrokenDownTime, format: &str) -> Result<String, jiff::Error> {
+    shown.to_string_with_config(&Config::new().custom(PosixCustom::new()), format)
 }
 
 fn buckets(table: &[Row]) -> Vec<u16> {

@@ -84,7 +84,11 @@ fn print_one(detail: &EntryDetail, runs: &[PastSlot]) -> Result<(), Failure> {
     fact("timezone", &entry.timezone)?;
     optional("start", detail.start.as_deref())?;
     optional("end", detail.end.as_deref())?;
-    optional("except", detail.leaves_out_days.then_some("leaves out some days"))?;
+    let except = detail.moves_to.as_ref().map_or_else(
+        || "leaves out some times".to_owned(),
+        |to| format!("leaves out some times; slots move to the {to} day that is left"),
+    );
+    optional("except", detail.leaves_out_days.then_some(&except))?;
     let carrier = detail.carrier.as_ref();
     let carrier = carrier.map_or_else(String::new, |carrier| format!(", on {carrier}"));
     fact("queue", &format!("{} ({}){carrier}", entry.queue, detail.worker))?;
@@ -111,11 +115,13 @@ fn print_one(detail: &EntryDetail, runs: &[PastSlot]) -> Result<(), Failure> {
 
 fn print_slots(detail: &EntryDetail) -> Result<(), Failure> {
     let mut name = "next";
-    for ComingSlot { slot, slot_utc, due, due_utc } in &detail.slots {
+    for ComingSlot { slot, slot_utc, nominal_slot, due, due_utc } in &detail.slots {
+        let moved = nominal_slot.as_ref();
+        let moved = moved.map_or_else(String::new, |nominal| format!(", moved from {nominal}"));
         let is_held_back = due_utc > slot_utc;
         let held_back = is_held_back.then(|| format!(", due {}", beside(slot, due)));
         let held_back = held_back.unwrap_or_default();
-        fact(name, &format!("{slot} ({slot_utc}){held_back}"))?;
+        fact(name, &format!("{slot} ({slot_utc}){moved}{held_back}"))?;
         name = "";
     }
     let EntryStatus { last, last_utc, last_sent, last_sent_utc, .. } = &detail.status;

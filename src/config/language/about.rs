@@ -2,6 +2,7 @@
 
 use super::draft::Read;
 use super::limits::{MAX_TAG, MAX_TAGS};
+use super::literal;
 use crate::text::expect::{self, MAX_DESCRIPTION};
 use crate::text::section::Key;
 use crate::text::types::{BOOLEAN, TEXT, Type};
@@ -10,7 +11,6 @@ use crate::text::{Node, Report};
 pub(super) static KEYS: &[Key<Read>] = &[
     Key {
         name: "enabled",
-        aliases: &[],
         of_type: BOOLEAN,
         default: "`true`",
         doc: "`false`: listed, never sent; enabling again sends nothing of the past",
@@ -19,7 +19,6 @@ pub(super) static KEYS: &[Key<Read>] = &[
     },
     Key {
         name: "description",
-        aliases: &[],
         of_type: TEXT,
         default: "none",
         doc: "for people",
@@ -28,7 +27,6 @@ pub(super) static KEYS: &[Key<Read>] = &[
     },
     Key {
         name: "tags",
-        aliases: &[],
         of_type: Type {
             words: "list of texts",
             schema: r##"{"type": "array", "items": {"$ref": "#/$defs/name"}, "maxItems": 32}"##,
@@ -47,7 +45,7 @@ fn description(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
         report.error(node.span, format!("a description of more than {MAX_DESCRIPTION} bytes"));
         return None;
     }
-    expect::warn_of_unfilled(node, whole, report);
+    literal::warn_of_template(node, whole, report);
     (!text.is_empty()).then(|| text.into())
 }
 
@@ -62,7 +60,6 @@ fn tags(node: &Node<'_>, report: &mut Report<'_>) -> Vec<Box<str>> {
         report.error(node.span, format!("more than {MAX_TAGS} tags"));
         return Vec::new();
     }
-    let names =
-        items.iter().filter_map(|item| expect::literal_name(item, "a tag", MAX_TAG, report));
+    let names = items.iter().filter_map(|item| literal::name(item, "a tag", MAX_TAG, report));
     names.map(Into::into).collect()
 }

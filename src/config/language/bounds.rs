@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use downbeat_time::{Bounds, Except, Zone};
+use downbeat_time::{Bounds, Except, Move, Timing, Zone};
 
-use super::days::{CalendarRef, NO_DAY_HINT, days};
+use super::days::{self, CalendarRef, NO_DAY_HINT};
 use super::draft::{Draft, Read};
 use super::instants::{INSTANT, instant};
 use crate::text::section::Key;
 use crate::text::types::{COUNT, Type};
-use crate::text::{Pair, Report, expect};
+use crate::text::{Pair, Report, duration, expect};
+
+/// Maximum number of slots on one day of an entry whose slots move: finding one goes through those of some days.
+const MAX_MOVED_A_DAY: u64 = 100;
 
 /// Keys of an entry that bound its timing.
 pub(super) static KEYS: &[Key<Read>] = &[
     Key {
         name: "start",
-        aliases: &["start_time", "starts_at"],
         of_type: INSTANT,
         default: "none",
         doc: "no slot is earlier; with `every` and no `anchor`, slots are counted from it",
@@ -24,7 +26,6 @@ pub(super) static KEYS: &[Key<Read>] = &[
     },
     Key {
         name: "end",
-        aliases: &["end_time", "ends_at"],
         of_type: INSTANT,
         default: "none",
         doc: "no slot is later",
@@ -33,7 +34,6 @@ pub(super) static KEYS: &[Key<Read>] = &[
     },
     Key {
         name: "limit",
-        aliases: &[],
         of_type: COUNT,
         default: "none",
         doc: "how many slots are sent in all, counted with their records; editing the timing resets the \
@@ -43,11 +43,11 @@ pub(super) static KEYS: &[Key<Read>] = &[
     },
     Key {
         name: "except",
-        aliases: &["exclude", "holidays"],
-        of_type: Type { words: "days", schema: r##"{"$ref": "#/$defs/except"}"## },
+        of_type: Type { words: "days or mapping", schema: r##"{"$ref": "#/$defs/except"}"## },
         default: "none",
-        doc: "days of the zone's calendar without slots: `2026-12-25`, `2026-12-24..2026-12-26`, `12-25` \
-              for every year, `sat-sun`, or a calendar",
+        doc: "times of the zone's calendar without slots: `2026-12-25`, `2026-12-24..2026-12-26`, `12-25` \
+              for every year, `sat-sun`, `mon#1`, hours (`22:00-06:00`), parts of days \
+              (`2026-12-24T18:00..2026-12-26T06:00`), or a calendar; a mapping moves the slots to other days",
         example: "except: [sat-sun, 2026-12-24..2026-12-26, 01-01]",
         read: |pair, draft, _| draft.except = Some(pair),
     },
@@ -63,15 +63,9 @@ pub(super) static TYPES: &[(&str, &str)] = &[
             "examples": ["2030-01-01 00:00", "2030-01-01T00:00:00+09:00"]
         }"#,
     ),
+    ("days", days::PATTERN),
     (
-        "days",
-        r#"{
-            "type": "string",
-            "pattern": "^([0-9]{4}-[0-9]{2}-[0-9]{2}( *\\.\\. *[0-9]{4}-[0-9]{2}-[0-9]{2})?|[0-9]{2}-[0-9]{2}|[A-Za-z].*)$"
-        }"#,
-    ),
-    (
-        "except",
+        "excepted",
         r##"{
             "anyOf": [
                 {"$ref": "#/$defs/days"},
@@ -79,11 +73,13 @@ pub(super) static TYPES: &[(&str, &str)] = &[
             ]
         }"##,
     ),
+    ("except", r##"{"anyOf": [{"$ref": "#/$defs/excepted"}, {"$ref": "#/$defs/moved"}]}"##),
 ];
 
-/// Reads what narrows an entry's timing; adds the calendars it names to `calendars`.
+/// Reads what narrows an entry's timing, if that is known; adds the calendars it names to `calendars`.
 pub(super) fn read(
     draft: &Draft<'_, '_>,
+    timing: Option<&Timing>,
     zone: &Zone,
     calendars: &mut Vec<CalendarRef>,
     report: &mut Report<'_>,
@@ -99,14 +95,43 @@ pub(super) fn read(
         let message = format!("`end` is before `start` at {there}");
         report.error(here.key.span, message).hint("slots lie between the two, both included");
     }
-    let except = draft.except.map(|pair| days(&pair.value, Some(calendars), report));
-    let except = except.filter(|except| *except != Except::default());
-    let except: Vec<_> = except.map(Arc::new).into_iter().collect();
-    if Except::are_every_day(&except)
+    let named = calendars.len();
+    let except = draft.except.map(|pair| days::except(&pair.value, calendars, report));
+    let (except, move_to) = except.unwrap_or_default();
+    let except: Vec<_> = Some(except)
+        .filter(|except| *except != Except::default())
+        .map(Arc::new)
+        .into_iter()
+        .collect();
+    if Except::are_always(&except)
         && let Some(pair) = draft.except
     {
         report.error(pair.value.span, "no day is left").hint(NO_DAY_HINT);
     }
-    let bounds = Bounds { start, end, except };
+    if let (Some(_), Some(pair)) = (move_to, draft.except)
+        && let Some((why, hint)) = timing.and_then(unmovable)
+    {
+        let span = pair.value.pair("move").map_or(pair.key.span, |pair| pair.value.span);
+        report.error(span, why).hint(hint);
+    }
+    let move_to: Option<Move> = move_to.filter(|_| !except.is_empty() || calendars.len() > named);
+    let bounds = Bounds { start, end, except, move_to };
     (bounds != Bounds::default()).then(|| Box::new(bounds))
+}
+
+/// Message and hint if the slots of a timing cannot move: they have no time of day, or come too often for another
+/// day to matter.
+pub(super) fn unmovable(timing: &Timing) -> Option<(String, &'static str)> {
+    const DAY_MS: u128 = 86_400_000;
+    if let Timing::Every(interval) = timing
+        && !interval.period().as_millis().is_multiple_of(DAY_MS)
+    {
+        let period = duration::format(interval.period());
+        let why = format!("slots of `every: {period}` have no time of day to keep on another day");
+        return Some((why, "write the times as `cron`, count whole days, or leave out `move`"));
+    }
+    let why =
+        || format!("`move` is for up to {MAX_MOVED_A_DAY} slots a day; this entry may have more");
+    let hint = "leave out `move`: the days that are left have slots enough";
+    (timing.times_a_day() > MAX_MOVED_A_DAY).then(|| (why(), hint))
 }

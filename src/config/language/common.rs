@@ -8,6 +8,7 @@ use downbeat_time::Zone;
 use super::days::CalendarRef;
 use super::draft::MessageSettings;
 use super::json_text::JsonText;
+use super::message_size::Measured;
 use super::queues::FileQueues;
 use super::zone;
 use crate::text::{Node, Report};
@@ -32,8 +33,12 @@ pub(super) struct Common<'z> {
     pub(super) no_kwargs: JsonText,
     /// The last zone that was named, if there was nothing to report about its name.
     last_zone: Option<(Box<str>, Arc<Zone>)>,
-    /// Calendars that the current entry names.
+    /// Calendars that the current entry leaves out.
     pub(super) calendars: Vec<CalendarRef>,
+    /// The messages whose size is known.
+    pub(super) measured: Measured,
+    /// Calendars that the current entry's templates name.
+    pub(super) template_calendars: Vec<CalendarRef>,
 }
 
 impl<'z> Common<'z> {
@@ -54,6 +59,8 @@ impl<'z> Common<'z> {
             no_kwargs: JsonText::of("{}"),
             last_zone: None,
             calendars: Vec::new(),
+            template_calendars: Vec::new(),
+            measured: Measured::new(),
         }
     }
 

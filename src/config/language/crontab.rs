@@ -1,14 +1,16 @@
-//! `cron`: a crontab line, the arguments of Celery's `crontab(…)`, or a Quartz line.
+//! `cron`: a crontab line, the arguments of Celery's `crontab(…)`, a Quartz line, or a list of these.
 
-use downbeat_time::Timing;
 use downbeat_time::cron::{
     self, Cron, CronError, CronWarning, DayMatch, Line, MappingFields, Quartz,
 };
+use downbeat_time::{Timing, Union, Zone};
 
 use super::contradiction::contradict;
+use super::elsewhere;
+use crate::config::foreign::{self, words};
 use crate::text::section::{Key, Section};
 use crate::text::types::{TEXT, Type};
-use crate::text::{Node, Pair, Report, add_with_hint, expect};
+use crate::text::{Node, Pair, Report, Scalar, Span, add_with_hint, expect};
 
 /// Maximum bytes of a crontab line, or of one field in a mapping: twice all 60 minutes written out.
 const MAX_CRON: usize = 400;
@@ -28,7 +30,15 @@ pub(super) static CRONTAB: Section<Read> = Section {
     title: "`cron` as a mapping, with the meaning of Celery's `crontab(…)`",
     of: "`cron` as a mapping",
     keys: &[FIELDS, &[QUARTZ]],
-    types: &[("field", r#"{"type": ["string", "integer"]}"#)],
+    foreign: words::CRONTAB,
+    elsewhere: elsewhere::CRON,
+    types: &[
+        ("field", r#"{"type": ["string", "integer"]}"#),
+        (
+            "expression",
+            r##"{"anyOf": [{"type": "string"}, {"$ref": "#/$defs/crontab"}, {"$ref": "#/$defs/quartz"}]}"##,
+        ),
+    ],
     ..Section::PLAIN
 };
 
@@ -37,7 +47,6 @@ const FIELD: Type = Type { words: "number or text", schema: r##"{"$ref": "#/$def
 static FIELDS: &[Key<Read>] = &[
     Key {
         name: "minute",
-        aliases: &[],
         of_type: FIELD,
         default: "`*`",
         doc: "0 to 59",
@@ -46,38 +55,34 @@ static FIELDS: &[Key<Read>] = &[
     },
     Key {
         name: "hour",
-        aliases: &[],
         of_type: FIELD,
         default: "`*`",
         doc: "0 to 23",
-        example: "hour: 9-17",
+        example: "minute: 0\nhour: 9-17",
         read: |pair, mapping| mapping.fields.hour = pair.value.as_written(),
     },
     Key {
         name: "day_of_week",
-        aliases: &["weekday", "dow"],
         of_type: FIELD,
         default: "`*`",
         doc: "0 (Sunday) to 6, or names; must match as well as `day_of_month`",
-        example: "day_of_week: mon-fri",
+        example: "minute: 0\nday_of_week: mon-fri",
         read: |pair, mapping| mapping.fields.day_of_week = pair.value.as_written(),
     },
     Key {
         name: "day_of_month",
-        aliases: &["day", "dom"],
         of_type: FIELD,
         default: "`*`",
         doc: "1 to 31",
-        example: "day_of_month: \"1,15\"",
+        example: "minute: 0\nday_of_month: \"1,15\"",
         read: |pair, mapping| mapping.fields.day_of_month = pair.value.as_written(),
     },
     Key {
         name: "month_of_year",
-        aliases: &["month"],
         of_type: FIELD,
         default: "`*`",
         doc: "1 to 12, or names",
-        example: "month_of_year: jan-mar",
+        example: "minute: 0\nmonth_of_year: jan-mar",
         read: |pair, mapping| mapping.fields.month_of_year = pair.value.as_written(),
     },
 ];
@@ -85,41 +90,104 @@ static FIELDS: &[Key<Read>] = &[
 /// It stands alone in its mapping.
 pub(super) const QUARTZ: Key<Read> = Key {
     name: "quartz",
-    aliases: &[],
     of_type: TEXT,
     default: "",
     doc: "stands alone: a Quartz expression of six or seven fields, which begins with the second, counts \
-          weekdays from 1 for Sunday, and may end with the year",
+          weekdays from 1 for Sunday, and may end with the year; `L`, `L-3`, `LW`, `15W`, `6L` and `6#5` are \
+          kinds of days",
     example: "quartz: \"0 30 9 ? * MON-FRI\"",
     read: |pair, mapping| mapping.quartz = Some(pair),
 };
 
-/// Reads the timing and, for a line with hashes, the line they resolve to.
+/// How the lines of an entry are read.
+#[derive(Clone, Copy)]
+struct Lines<'a> {
+    day_match: Option<DayMatch>,
+    entry: &'a str,
+    zone: &'a Zone,
+}
+
+/// A timing and, if it has hashes, the line that it resolves to.
+type Resolved = (Timing, Option<Box<str>>);
+
+/// Reads the timing and, for lines with hashes, the lines they resolve to.
 pub(super) fn read(
     node: &Node<'_>,
     day_match: Option<&Pair<'_>>,
     entry: &str,
+    zone: &Zone,
     report: &mut Report<'_>,
-) -> Option<(Timing, Option<Box<str>>)> {
-    if let Some(pairs) = node.map() {
-        return mapping(node, pairs, report).map(|timing| (timing, None));
-    }
+) -> Option<Resolved> {
+    let day_match = day_match.filter(|_| has_line(node));
     let day_match = day_match.map(|pair| self::day_match(&pair.value, report));
-    let parsed = line(node, day_match, entry, report)?;
-    Some((Timing::Cron(parsed.cron), parsed.resolved))
+    let lines = Lines { day_match, entry, zone };
+    match node.list() {
+        Some(items) => lines.list(node, items, report),
+        None => lines.one(node, report),
+    }
+}
+
+/// Whether the value has a crontab line, which `day_match` is about.
+pub(super) fn has_line(node: &Node<'_>) -> bool {
+    let is_line = |node: &Node<'_>| node.map().is_none();
+    node.list().map_or_else(|| is_line(node), |items| items.iter().any(is_line))
+}
+
+impl Lines<'_> {
+    fn one(self, node: &Node<'_>, report: &mut Report<'_>) -> Option<Resolved> {
+        if let Some(pairs) = node.map() {
+            return mapping(node, pairs, report).map(|timing| (timing, None));
+        }
+        let parsed = line(node, self.day_match, self.entry, report)?;
+        Some((Timing::Cron(parsed.cron), parsed.resolved))
+    }
+
+    /// The union of several; equal ones are warned of.
+    fn list(
+        self,
+        node: &Node<'_>,
+        items: &[Node<'_>],
+        report: &mut Report<'_>,
+    ) -> Option<Resolved> {
+        if !(1..=Union::MAX).contains(&items.len()) {
+            let message = format!("expected 1 to {} lines, found {}", Union::MAX, items.len());
+            report.error(node.span, message).hint("write `[\"30 9 * * *\", \"0 16 * * *\"]`");
+            return None;
+        }
+        let before = report.errors();
+        let (mut parts, mut resolved) = (Vec::new(), Vec::new());
+        let mut forms: Vec<(String, Span)> = Vec::new();
+        for item in items {
+            let Some((timing, line)) = self.item(item, report) else { continue };
+            let form = timing.canonical(self.zone);
+            if let Some((_, first)) = forms.iter().find(|(other, _)| *other == form) {
+                let first = report.position_in_words(*first);
+                let message = format!("the same slots as those of {first}");
+                report.warning(item.span, message).hint("remove one of the two");
+            }
+            forms.push((form, item.span));
+            parts.push(timing);
+            resolved.extend(line);
+        }
+        let resolved = (!resolved.is_empty()).then(|| resolved.join(", ").into());
+        (report.errors() == before).then_some((Union::of(parts)?, resolved))
+    }
+
+    fn item(self, item: &Node<'_>, report: &mut Report<'_>) -> Option<Resolved> {
+        if item.list().is_some() {
+            let message = "expected a crontab line, found a list".to_owned();
+            report.error(item.span, message).hint("write all lines in one list");
+            return None;
+        }
+        self.one(item, report)
+    }
 }
 
 /// A wrong value is reported and then counts as `or`, so that it causes no further problems.
 fn day_match(node: &Node<'_>, report: &mut Report<'_>) -> DayMatch {
-    match node.as_written() {
-        Some("and") => DayMatch::And,
-        Some("or") => DayMatch::Or,
-        _ => {
-            let message = format!("expected `and` or `or`, found {}", report.found(node));
-            report.error(node.span, message);
-            DayMatch::Or
-        }
-    }
+    let words = [("and", DayMatch::And), ("or", DayMatch::Or)];
+    let hint = foreign::known("day_match", node);
+    expect::one_of(node, &words, hint, report).unwrap_or(DayMatch::Or)
 }
 
 /// The text of a crontab line, unless it is too long.
@@ -139,6 +207,11 @@ fn line(
     entry: &str,
     report: &mut Report<'_>,
 ) -> Option<cron::Parsed> {
+    if let Some(timing) = foreign_number(node) {
+        let message = format!("expected a crontab line, found {}", report.found(node));
+        report.error(node.span, message).hint(format!("write {timing}"));
+        return None;
+    }
     let text = line_text(node, report)?;
     match Cron::parse(Line { text, day_match, entry: Some(entry) }) {
         Ok(parsed) => {
@@ -147,7 +220,28 @@ fn line(
             }
             Some(parsed)
         }
-        Err(error) => refuse(node, &error, report),
+        Err(error) => refuse_line(node, &error, report),
+    }
+}
+
+/// Refuses a line; if it is one of another scheduler, the hint is what it is here.
+fn refuse_line<T>(node: &Node<'_>, error: &CronError, report: &mut Report<'_>) -> Option<T> {
+    // A day that never comes is one to other schedulers, too.
+    let is_foreign = error.problem != cron::Problem::NeverComes;
+    let timing = is_foreign.then(|| foreign::Timing::parse(node.as_written()?)).flatten();
+    let Some(timing) = timing else { return refuse(node, error, report) };
+    let span = node.part(report.text(), error.span.clone());
+    let message = error.to_string();
+    let message = message.split("; ").next().unwrap_or_default();
+    report.error(span, message).hint(format!("write {timing}"));
+    None
+}
+
+/// A number where a line is expected: seconds, as in Celery.
+fn foreign_number(node: &Node<'_>) -> Option<foreign::Timing> {
+    match node.scalar()? {
+        Scalar::Int(_) | Scalar::Float(_) => foreign::Timing::of(node, &[]),
+        _ => None,
     }
 }
 
@@ -164,8 +258,13 @@ fn mapping(node: &Node<'_>, pairs: &[Pair<'_>], report: &mut Report<'_>) -> Opti
         contradict(pair, quartz, "a Quartz line says it all", report);
     }
     match Quartz::parse(line_text(&quartz.value, report)?) {
-        Ok(quartz) => Some(Timing::Quartz(Box::new(quartz))),
-        Err(error) => refuse(&quartz.value, &error, report),
+        Ok(parsed) => {
+            for warning in &parsed.warnings {
+                warn(&quartz.value, warning, report);
+            }
+            Some(Timing::Quartz(Box::new(parsed.quartz)))
+        }
+        Err(error) => refuse_line(&quartz.value, &error, report),
     }
 }
 
@@ -182,12 +281,14 @@ fn crontab(
     if report.errors() > before {
         return None;
     }
+    warn_of_every_minute(node, fields, report);
     let value = |field: cron::Field| node.pair(field.key()).map_or(node, |pair| &pair.value);
     match Cron::from_mapping(fields, None) {
         Ok(parsed) => {
             for warning in &parsed.warnings {
                 let node = match warning {
-                    CronWarning::StepTooLarge { field, .. } => value(*field),
+                    CronWarning::StepTooLarge { field, .. }
+                    | CronWarning::UnevenSteps { field, .. } => value(*field),
                     CronWarning::AmbiguousDays(_) => node,
                 };
                 warn(node, warning, report);
@@ -195,6 +296,16 @@ fn crontab(
             Some(parsed.cron)
         }
         Err(error) => refuse(error.field.map_or(node, value), &error, report),
+    }
+}
+
+/// Warns of a mapping without a minute: what is left out means every one, other than in APScheduler or
+/// Temporal.
+fn warn_of_every_minute(node: &Node<'_>, fields: MappingFields<'_>, report: &mut Report<'_>) {
+    if fields.minute.is_none() && fields != MappingFields::default() {
+        report
+            .warning(node.span, "no `minute`: this fires every minute of the rest")
+            .hint("add `minute: 0`, or `minute: \"*\"` if that is meant");
     }
 }
 
@@ -216,7 +327,9 @@ fn refuse<T>(node: &Node<'_>, error: &CronError, report: &mut Report<'_>) -> Opt
 
 fn warn(node: &Node<'_>, warning: &CronWarning, report: &mut Report<'_>) {
     let span = match warning {
-        CronWarning::StepTooLarge { span, .. } => node.part(report.text(), span.clone()),
+        CronWarning::StepTooLarge { span, .. } | CronWarning::UnevenSteps { span, .. } => {
+            node.part(report.text(), span.clone())
+        }
         CronWarning::AmbiguousDays(_) => node.span,
     };
     add_with_hint(&warning.to_string(), |message| report.warning(span, message));

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::json_text::JsonText;
+use super::options::OptionsText;
 use crate::schedule::CatchUp;
 use crate::text::{Pair, Report};
-use crate::worker::{Expires, Options, Queue};
+use crate::worker::{Expires, Queue};
 
 /// Reads the value of a key of an entry. What depends on other keys is only noted.
 pub(super) type Read = for<'n, 't> fn(&'n Pair<'t>, &mut Draft<'n, 't>, &mut Report<'_>);
@@ -58,7 +59,7 @@ pub(super) struct MessageSettings {
     pub(super) exchange: Option<Box<str>>,
     pub(super) expires: Option<Expires>,
     /// `Some(None)`: explicitly left to the worker.
-    pub(super) options: Option<Option<Box<Options>>>,
+    pub(super) options: Option<Option<OptionsText>>,
     pub(super) jitter: Option<Duration>,
     pub(super) catch_up: Option<CatchUp>,
     pub(super) within: Option<Duration>,

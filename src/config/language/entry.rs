@@ -8,7 +8,9 @@ use downbeat_time::{Timing, UnixMs, Zone};
 use super::common::Common;
 use super::draft::{Draft, MessageSettings, Read};
 use super::limits::{DEFAULT_WITHIN, MAX_ENTRY_NAME};
-use super::{about, bounds, message, when};
+use super::options::OptionsText;
+use super::{about, bounds, elsewhere, literal, message, message_size, when};
+use crate::config::foreign::words;
 use crate::schedule::delay::Delay;
 use crate::schedule::entry::About;
 use crate::schedule::template::Templates;
@@ -25,24 +27,19 @@ pub(super) static ENTRY: Section<Read> = Section {
     of: "an entry",
     keys: &[&[TASK], when::TIMINGS, when::KEYS, bounds::KEYS, about::KEYS],
     base: Some(&message::DEFAULTS),
-    elsewhere: &[
-        ("spread", "jitter` here, or `spread` for a tag beside `entries"),
-        ("soft_time_limit", "options: {soft_time_limit: …}"),
-        ("time_limit", "options: {time_limit: …}"),
-    ],
+    foreign: words::ENTRY,
+    elsewhere: elsewhere::ENTRY,
     types: bounds::TYPES,
-    ..Section::PLAIN
 };
 
 const TASK: Key<Read> = Key {
     name: "task",
-    aliases: &[],
     of_type: NAME,
     default: REQUIRED,
     doc: "the name under which the worker registers the task",
     example: "task: reports.tasks.build",
     read: |pair, draft, report| {
-        draft.task = expect::literal_name(&pair.value, "the task's name", MAX_NAME, report);
+        draft.task = literal::name(&pair.value, "the task's name", MAX_NAME, report);
     },
 };
 
@@ -67,8 +64,9 @@ pub(super) fn read(
     };
     // Without its zone the timing is unknown, but its own mistakes can be reported.
     let reading_zone = zone.clone().unwrap_or_else(|| Arc::clone(&common.zone));
-    let timing = when::read(key, &draft, &refused, &reading_zone, report);
-    let bounds = bounds::read(&draft, &reading_zone, &mut common.calendars, report);
+    let timing = when::read(key, body, &draft, &refused, &reading_zone, report);
+    let known = timing.as_ref().map(|(timing, _)| timing);
+    let bounds = bounds::read(&draft, known, &reading_zone, &mut common.calendars, report);
     let settings = settings.or(common.defaults());
     let jitter = settings.jitter.filter(|window| !window.is_zero());
     let (timing, resolved) = timing?;
@@ -86,7 +84,7 @@ pub(super) fn read(
     let wants_result = guards.overlap.is_some();
     let (message, templates) = message(draft.task?, settings, default_queue, wants_result, common);
     check_sendable(key, body, &message, guards, report)?;
-    Some(Entry {
+    let entry = Entry {
         name: name.into(),
         timing,
         zone: zone?,
@@ -99,7 +97,9 @@ pub(super) fn read(
         enabled: draft.enabled.unwrap_or(true),
         about: About { description: draft.description, tags: draft.tags, resolved }.some(),
         guards,
-    })
+    };
+    message_size::warn(key.span, body, &entry, &mut common.measured, report);
+    Some(entry)
 }
 
 fn require_task(name: Span, body: &Node<'_>, refused: &Refused, report: &mut Report<'_>) {
@@ -139,7 +139,17 @@ fn message(
     let args = settings.args.unwrap_or_else(|| common.no_args.clone());
     let kwargs = settings.kwargs.unwrap_or_else(|| common.no_kwargs.clone());
     let headers = settings.headers.filter(|headers| &*headers.json != "{}");
+    let calendars = &mut common.template_calendars;
+    for text in [Some(&args), Some(&kwargs), headers.as_ref()].into_iter().flatten() {
+        calendars.extend_from_slice(&text.calendars);
+    }
     let (headers, in_headers) = headers.map(|headers| (headers.json, headers.holes)).unzip();
+    let options =
+        settings.options.flatten().map(|OptionsText { options, holes, calendars: named }| {
+            calendars.extend(named);
+            (options, holes)
+        });
+    let (options, in_options) = options.unzip();
     let route = Route { exchange: settings.exchange, routing_key: settings.routing_key };
     let call = common.shared(Call {
         task: common.task(task),
@@ -148,12 +158,14 @@ fn message(
         priority: settings.priority,
         route: (route != Route::default()).then(|| Box::new(route)),
         expires: settings.expires,
-        options: settings.options.flatten(),
+        options,
         wants_result,
     });
     let message = Message { args: args.json, kwargs: kwargs.json, call };
     let headers = in_headers.unwrap_or_default();
-    let templates = Templates { args: args.holes, kwargs: kwargs.holes, headers };
+    let options = in_options.unwrap_or_default();
+    let (args, kwargs) = (args.holes, kwargs.holes);
+    let templates = Templates { args, kwargs, headers, options, ..Templates::default() };
     (message, templates.some())
 }
 

@@ -2,6 +2,7 @@
 
 use downbeat_time::{Instants, UnixMs, Zone};
 
+use crate::config::foreign;
 use crate::text::types::Type;
 use crate::text::{Node, Report, Span, instant};
 
@@ -14,7 +15,7 @@ const MAX_INSTANTS: usize = 1000;
 /// One instant, or a list of them in any order.
 pub(super) fn read(node: &Node<'_>, zone: &Zone, report: &mut Report<'_>) -> Option<Instants> {
     let Some(items) = node.list() else {
-        return instant(node, zone, report).map(Instants::from);
+        return single(node, zone, report).map(Instants::from);
     };
     if items.len() > MAX_INSTANTS {
         report
@@ -45,6 +46,19 @@ pub(super) fn read(node: &Node<'_>, zone: &Zone, report: &mut Report<'_>) -> Opt
     instants
 }
 
+/// The only instant of `at`; elsewhere, `at` also says the time of day, or how often.
+fn single(node: &Node<'_>, zone: &Zone, report: &mut Report<'_>) -> Option<UnixMs> {
+    let text = node.as_written().unwrap_or_default();
+    let timing = match instant::parse(text, zone) {
+        Err(_) if instant::meant(text).is_none() => foreign::Timing::parse(text),
+        _ => None,
+    };
+    let Some(timing) = timing else { return instant(node, zone, report) };
+    let message = format!("expected a date and time, found {}", report.found(node));
+    report.error(node.span, message).hint(format!("write {timing}"));
+    None
+}
+
 /// An instant, as in `at`, `start` and `anchor`.
 pub(super) fn instant(node: &Node<'_>, zone: &Zone, report: &mut Report<'_>) -> Option<UnixMs> {
     let Some(text) = node.as_written().filter(|text| !text.is_empty()) else {
@@ -55,7 +69,7 @@ pub(super) fn instant(node: &Node<'_>, zone: &Zone, report: &mut Report<'_>) -> 
     match instant::parse(text, zone) {
         Ok(at) => Some(at),
         Err(error) => {
-            report.error(node.span, error.to_string()).hint(instant::HINT);
+            report.error(node.span, error.to_string()).hint(instant::hint(text));
             None
         }
     }

@@ -1,10 +1,13 @@
 //! Values as compact JSON text, as the message carries them once its templates are filled in.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::days::CalendarRef;
 use super::limits::MAX_ENTRY_NAME;
-use crate::schedule::template::{self, Form, Hole, Piece, Template, TemplateError};
+use crate::schedule::template::moves::Step;
+use crate::schedule::template::{self, Form, Hole, Piece, SlotTemplate, Template, TemplateError};
 use crate::text::{MAX_PROBLEMS, Node, Pair, Report, Scalar, Value, shortened};
 
 /// Maximum bytes of the JSON text of one `args` or `kwargs`, with its templates at their longest.
@@ -21,18 +24,57 @@ pub(crate) const MAX_HEADERS: usize = 8 * 1024;
 pub(super) struct JsonText {
     pub(super) json: Arc<str>,
     pub(super) holes: Box<[Hole]>,
+    /// The calendars that the templates name.
+    pub(super) calendars: Box<[CalendarRef]>,
+}
+
+/// JSON text put together of several, with the templates of each.
+#[derive(Default)]
+pub(super) struct Builder {
+    json: String,
+    holes: Vec<Hole>,
+    calendars: Vec<CalendarRef>,
+}
+
+impl Builder {
+    pub(super) fn push(&mut self, json: &str) {
+        self.json.push_str(json);
+    }
+
+    pub(super) fn append(&mut self, JsonText { json, holes, calendars }: JsonText) {
+        let by = self.json.len();
+        self.holes.extend(holes.into_iter().map(|hole| hole.moved(by)));
+        self.calendars.extend(calendars);
+        self.json.push_str(&json);
+    }
+
+    pub(super) fn finish(self) -> JsonText {
+        let Builder { json, holes, calendars } = self;
+        JsonText { json: json.into(), holes: holes.into(), calendars: calendars.into() }
+    }
 }
 
 impl JsonText {
+    pub(super) fn builder() -> Builder {
+        Builder::default()
+    }
+
     pub(super) fn of(json: &str) -> JsonText {
-        JsonText { json: json.into(), holes: Box::default() }
+        JsonText { json: json.into(), holes: Box::default(), calendars: Box::default() }
     }
 }
 
 /// Writes a list or mapping as JSON text of at most `limit` bytes.
 pub(super) fn render(node: &Node<'_>, limit: usize, report: &mut Report<'_>) -> Option<JsonText> {
     let before = report.errors();
-    let mut writer = Writer { out: String::new(), holes: Vec::new(), filled: 0, limit, report };
+    let mut writer = Writer {
+        out: String::new(),
+        holes: Vec::new(),
+        calendars: Vec::new(),
+        filled: 0,
+        limit,
+        report,
+    };
     let result = writer.value(node);
     writer.report.spend(writer.out.len() + size_of_val(&*writer.holes));
     if result.is_err() {
@@ -47,13 +89,15 @@ pub(super) fn render(node: &Node<'_>, limit: usize, report: &mut Report<'_>) -> 
             .hint("keep big values in a store and pass their keys");
         return None;
     }
-    let (json, holes) = (writer.out.into(), writer.holes.into_boxed_slice());
-    (report.errors() == before).then_some(JsonText { json, holes })
+    let Writer { out, holes, calendars, .. } = writer;
+    let text = JsonText { json: out.into(), holes: holes.into(), calendars: calendars.into() };
+    (report.errors() == before).then_some(text)
 }
 
 struct Writer<'r, 't> {
     out: String,
     holes: Vec<Hole>,
+    calendars: Vec<CalendarRef>,
     /// Maximum bytes of the filled-in templates.
     filled: usize,
     limit: usize,
@@ -133,16 +177,32 @@ impl Writer<'_, '_> {
         // A refused text is not in `out`, but it was read.
         self.report.spend(text.len());
         self.out.push('"');
+        // Where a piece begins, as long as all are valid.
+        let mut at = 0;
         for piece in template::pieces(text) {
             match piece {
-                Ok(Piece::Plain(plain)) => template::push_escaped(&mut self.out, plain),
+                Ok(Piece::Plain(plain)) => {
+                    template::push_escaped(&mut self.out, plain);
+                    at += plain.len();
+                }
                 Ok(Piece::Template(source, template)) => {
+                    self.note_calendars(node, at..at + source.len(), &template);
                     self.hole(source, source.len() == text.len(), template);
+                    at += source.len();
                 }
                 Err(error) => refuse(node, &error, self.report),
             }
         }
         self.out.push('"');
+    }
+
+    /// Notes the calendars of a template, which is that part of the node's text.
+    fn note_calendars(&mut self, node: &Node<'_>, part: Range<usize>, template: &Template) {
+        let Template::Slot(slot) = template else { return };
+        for name in slot.moves.iter().filter_map(Step::calendar) {
+            let span = node.part(self.report.text(), part.clone());
+            self.calendars.push(CalendarRef { name: name.into(), span });
+        }
     }
 
     /// The template's source holds its place, so that the text is valid JSON with it, too.
@@ -226,10 +286,10 @@ fn longest(template: &Template) -> usize {
     /// Maximum bytes that a two-byte directive writes: the longest zone name has 32.
     const PER_FORMAT_BYTE: usize = 16;
     2 + match template {
-        Template::Slot(Form::Format(format)) | Template::PreviousSlot(Form::Format(format)) => {
+        Template::Slot(SlotTemplate { form: Form::Format(format), .. }) => {
             PER_FORMAT_BYTE * format.len()
         }
-        Template::Slot(_) | Template::PreviousSlot(_) | Template::TaskId => FIXED,
+        Template::Slot(_) | Template::TaskId => FIXED,
         // Entry names have no control characters, and only those take more than two bytes for one.
         Template::Entry => 2 * MAX_ENTRY_NAME,
         Template::Text(text) => 6 * text.len(),

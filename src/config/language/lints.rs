@@ -1,6 +1,7 @@
 //! Warnings about valid schedules that depend on the time, or on what else is known: `check` shows
 //! them, `run` does not.
 
+mod emptied;
 mod queues;
 mod workers;
 
@@ -22,8 +23,8 @@ const MAX_PER_SECOND: usize = 100;
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 const INSTANT: Duration = Duration::from_millis(1);
 
-/// Warnings that depend on the time: enabled entries without a future slot, fixed times in gaps of the
-/// next year's clock changes, and many messages in one second.
+/// Warnings that depend on the time: enabled entries without a future slot, weeks, months and years that lose all
+/// slots, fixed times in gaps of the next year's clock changes, and many messages in one second.
 #[must_use]
 pub fn warnings(loaded: &Loaded, now: UnixMs) -> Vec<Problem> {
     let mut warnings = Warnings::about(loaded);
@@ -32,6 +33,7 @@ pub fn warnings(loaded: &Loaded, now: UnixMs) -> Vec<Problem> {
     for entry in enabled(loaded) {
         let mut warn = |(message, hint)| warnings.add(entry, message, hint);
         passed(entry, now).map(&mut warn);
+        emptied::warning(entry, now).map(&mut warn);
         let in_year = || entry.zone.jumps(now, now + YEAR);
         if entry.timing.makes_up_for_gaps() {
             let gaps = gaps.entry(entry.zone.name()).or_insert_with(in_year);

@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::draft::{Draft, MessageSettings, Read};
 use super::json_text::{self, JsonText, MAX_ARGUMENTS, MAX_HEADERS};
 use super::queues::{FileQueues, NamedQueue};
-use super::{options, overlap};
+use super::{elsewhere, literal, options, overlap};
+use crate::config::foreign::{self, words};
 use crate::schedule::{CatchUp, delay};
-use crate::text::expect::{self, literal_name};
+use crate::text::expect;
 use crate::text::section::{Key, Section};
 use crate::text::types::{COUNT, LENGTH, NAME, Type};
 use crate::text::{MAX_NAME, Node, Report, Scalar, duration};
@@ -19,13 +20,14 @@ pub(super) static DEFAULTS: Section<Read> = Section {
     title: "An entry or `defaults`: what is sent",
     of: "`defaults`",
     keys: &[KEYS],
+    foreign: words::MESSAGE,
+    elsewhere: elsewhere::DEFAULTS,
     ..Section::PLAIN
 };
 
 static KEYS: &[Key<Read>] = &[
     Key {
         name: "args",
-        aliases: &[],
         of_type: Type { words: "list", schema: r#"{"type": "array"}"# },
         default: "`[]`",
         doc: "positional arguments; strings may hold templates",
@@ -34,7 +36,6 @@ static KEYS: &[Key<Read>] = &[
     },
     Key {
         name: "kwargs",
-        aliases: &["kwarg"],
         of_type: Type { words: "mapping", schema: r#"{"type": "object"}"# },
         default: "`{}`",
         doc: "keyword arguments; strings may hold templates",
@@ -43,7 +44,6 @@ static KEYS: &[Key<Read>] = &[
     },
     Key {
         name: "headers",
-        aliases: &[],
         of_type: Type { words: "mapping", schema: r#"{"type": "object"}"# },
         default: "none",
         doc: "headers of your own for the message; strings may hold templates",
@@ -52,7 +52,6 @@ static KEYS: &[Key<Read>] = &[
     },
     Key {
         name: "queue",
-        aliases: &[],
         of_type: NAME,
         default: "`celery`",
         doc: "the queue that a worker takes it from",
@@ -61,7 +60,6 @@ static KEYS: &[Key<Read>] = &[
     },
     Key {
         name: "priority",
-        aliases: &[],
         of_type: Type {
             words: "0 to 255",
             schema: r#"{"type": "integer", "minimum": 0, "maximum": 255}"#,
@@ -73,7 +71,6 @@ static KEYS: &[Key<Read>] = &[
     },
     Key {
         name: "expires",
-        aliases: &[],
         of_type: Type {
             words: "length or `next`",
             schema: r##"{"anyOf": [{"const": "next"}, {"$ref": "#/$defs/length"}]}"##,
@@ -87,7 +84,6 @@ static KEYS: &[Key<Read>] = &[
     },
     Key {
         name: "options",
-        aliases: &[],
         of_type: Type { words: "mapping", schema: r##"{"$ref": "#/$defs/options"}"## },
         default: "the task's own",
         doc: "settings of the worker kind, below",
@@ -96,7 +92,6 @@ static KEYS: &[Key<Read>] = &[
     },
     Key {
         name: "jitter",
-        aliases: &[],
         of_type: LENGTH,
         default: "`0s`",
         doc: "messages are due from 0 up to this long after their slots, and before the next one: by hash \
@@ -106,29 +101,26 @@ static KEYS: &[Key<Read>] = &[
     },
     Key {
         name: "routing_key",
-        aliases: &[],
         of_type: NAME,
         default: "the queue's",
         doc: "AMQP only: the key with which the exchange routes the message",
         example: "routing_key: slow.reports",
         read: |pair, draft, report| {
-            draft.settings.routing_key = expect::amqp_name(&pair.value, report);
+            draft.settings.routing_key = amqp_name(&pair.value, report);
         },
     },
     Key {
         name: "exchange",
-        aliases: &[],
         of_type: NAME,
         default: "the queue's",
         doc: "AMQP only: the exchange that the message is published to",
         example: "exchange: tasks",
         read: |pair, draft, report| {
-            draft.settings.exchange = expect::amqp_name(&pair.value, report)
+            draft.settings.exchange = amqp_name(&pair.value, report);
         },
     },
     Key {
         name: "max_queued",
-        aliases: &[],
         of_type: COUNT,
         default: "none",
         doc: "a slot is skipped (`queue_full`) while the queue holds this many messages, of all \
@@ -139,7 +131,6 @@ static KEYS: &[Key<Read>] = &[
     overlap::KEY,
     Key {
         name: "catch_up",
-        aliases: &[],
         of_type: Type {
             words: "`latest`, `all` or `none`",
             schema: r#"{"enum": ["latest", "all", "none"]}"#,
@@ -152,7 +143,6 @@ static KEYS: &[Key<Read>] = &[
     },
     Key {
         name: "within",
-        aliases: &[],
         of_type: LENGTH,
         default: "`1d`",
         doc: "how old a missed slot may be and still be sent",
@@ -197,7 +187,7 @@ fn queue(
     queues: &mut FileQueues<'_>,
     report: &mut Report<'_>,
 ) -> Option<Arc<Queue>> {
-    let name = literal_name(node, "the queue's name", MAX_NAME, report)?;
+    let name = literal::name(node, "the queue's name", MAX_NAME, report)?;
     let NamedQueue { queue, storable } = queues.get(name);
     if let Err(unstorable) = storable {
         report.error(node.span, &*unstorable.message).hint(unstorable.hint);
@@ -205,11 +195,17 @@ fn queue(
     Some(queue)
 }
 
+/// The name of an exchange or a routing key.
+fn amqp_name(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
+    literal::name(node, "the name", MAX_NAME, report).map(Into::into)
+}
+
 fn args(node: &Node<'_>, report: &mut Report<'_>) -> Option<JsonText> {
     if node.list().is_none() {
+        let hint = foreign::arguments("args", node);
         report
             .error(node.span, format!("`args` is a list, found {}", report.found(node)))
-            .hint("write `args: [first, second]`");
+            .hint(hint.unwrap_or_else(|| "write `args: [first, second]`".to_owned()));
         return None;
     }
     json_text::render(node, MAX_ARGUMENTS, report)
@@ -217,9 +213,10 @@ fn args(node: &Node<'_>, report: &mut Report<'_>) -> Option<JsonText> {
 
 fn kwargs(node: &Node<'_>, report: &mut Report<'_>) -> Option<JsonText> {
     if node.map().is_none() {
+        let hint = foreign::arguments("kwargs", node);
         report
             .error(node.span, format!("`kwargs` is a mapping, found {}", report.found(node)))
-            .hint("write `kwargs: {name: value}`");
+            .hint(hint.unwrap_or_else(|| "write `kwargs: {name: value}`".to_owned()));
         return None;
     }
     json_text::render(node, MAX_ARGUMENTS, report)
@@ -250,7 +247,12 @@ fn expires(node: &Node<'_>, report: &mut Report<'_>) -> Option<Expires> {
     if node.scalar() == Some(Scalar::Text("next")) {
         return Some(Expires::Next);
     }
-    expect::length(node, report).map(Expires::After)
+    let Some(hint) = foreign::expires(node) else {
+        return expect::length(node, report).map(Expires::After);
+    };
+    let message = format!("expected a duration or `next`, found {}", report.found(node));
+    report.error(node.span, message).hint(hint);
+    None
 }
 
 /// How long messages may be held back.
@@ -266,15 +268,7 @@ pub(super) fn delay(node: &Node<'_>, report: &mut Report<'_>) -> Option<Duration
 }
 
 fn catch_up(node: &Node<'_>, report: &mut Report<'_>) -> Option<CatchUp> {
-    match node.scalar() {
-        Some(Scalar::Text("latest")) => Some(CatchUp::Latest),
-        Some(Scalar::Text("all")) => Some(CatchUp::All),
-        Some(Scalar::Text("none")) => Some(CatchUp::None),
-        _ => {
-            let message =
-                format!("expected `latest`, `all` or `none`, found {}", report.found(node));
-            report.error(node.span, message);
-            None
-        }
-    }
+    const WORDS: [(&str, CatchUp); 3] =
+        [("latest", CatchUp::Latest), ("all", CatchUp::All), ("none", CatchUp::None)];
+    expect::one_of(node, &WORDS, foreign::known("catch_up", node), report)
 }

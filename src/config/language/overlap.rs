@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::draft::Read;
+use crate::config::foreign;
 use crate::text::section::{self, Key, REQUIRED, Section};
 use crate::text::types::{LENGTH, Type};
 use crate::text::{Node, Report, Scalar, duration, expect};
@@ -18,15 +19,14 @@ const HINT: &str = "write `overlap: skip`, or `overlap: {skip: 2h}` to wait no l
 
 pub(super) const KEY: Key<Read> = Key {
     name: "overlap",
-    aliases: &["concurrency_policy", "max_instances"],
     of_type: Type {
         words: "`allow`, `skip` or `{skip: LENGTH}`",
         schema: r##"{"anyOf": [{"enum": ["skip", "allow"]}, {"$ref": "#/$defs/skip"}]}"##,
     },
     default: "`allow`",
     doc: "`skip`: a slot is skipped (`still_running`) while the task of the last slot sent runs or waits, \
-          until a day after it was sent, or LENGTH; for Celery's, RQ's and BullMQ's workers, and Celery's \
-          need `results` of the queue",
+          until a day after it was sent, or LENGTH; for Celery's, RQ's, arq's, taskiq's and BullMQ's \
+          workers, and Celery's and taskiq's need `results` of the queue",
     example: "overlap: {skip: 2h}",
     read: |pair, draft, report| draft.settings.overlap = overlap(&pair.value, report),
 };
@@ -36,7 +36,6 @@ pub(super) static SKIP: Section<section::Read<Option<Duration>>> = Section {
     of: "`overlap`",
     keys: &[&[Key {
         name: "skip",
-        aliases: &[],
         of_type: LENGTH,
         default: REQUIRED,
         doc: "how long after it was sent a task holds up the next slot at most",
@@ -54,7 +53,8 @@ fn overlap(node: &Node<'_>, report: &mut Report<'_>) -> Option<Option<NonZeroU32
         None if node.map().is_some() => skip(node, report)?,
         _ => {
             let message = format!("expected `skip` or `allow`, found {}", report.found(node));
-            report.error(node.span, message).hint(HINT);
+            let hint = foreign::known(KEY.name, node).unwrap_or(HINT);
+            report.error(node.span, message).hint(hint);
             return None;
         }
     };

@@ -5,6 +5,7 @@ use downbeat_time::rrule::Rrule;
 
 use super::draft::Draft;
 use super::instants::instant;
+use crate::config::foreign;
 use crate::text::{Node, Report, add_with_hint, expect};
 
 /// A recurrence rule; the local time of `start` serves as its DTSTART.
@@ -29,7 +30,14 @@ pub(super) fn read(
         }
         Err(error) => {
             let span = node.part(report.text(), error.span.clone());
-            add_with_hint(&error.to_string(), |message| report.error(span, message));
+            let message = error.to_string();
+            match foreign::Timing::parse(text).filter(|timing| !timing.is_rule()) {
+                Some(timing) => {
+                    let message = "this is no recurrence rule";
+                    report.error(span, message).hint(format!("write {timing}"));
+                }
+                None => add_with_hint(&message, |message| report.error(span, message)),
+            }
             None
         }
     }

@@ -2,11 +2,15 @@
 
 use std::ops::RangeInclusive;
 
+use downbeat_time::nearest;
 use downbeat_time::solar::{Event, Solar};
 
+use super::elsewhere;
+use crate::config::foreign::words;
+use crate::text::duration::{self, DurationProblem};
 use crate::text::section::{Key, REQUIRED, Read, Section};
 use crate::text::types::Type;
-use crate::text::{Node, Report, Scalar, Span, nearest};
+use crate::text::{Node, Report, Scalar, Span};
 
 const EXAMPLE: &str = "write `solar: {event: sunset, latitude: 37.57, longitude: 126.98}`";
 
@@ -16,6 +20,7 @@ pub(super) struct Draft {
     event: Option<Event>,
     latitude: Option<f64>,
     longitude: Option<f64>,
+    offset_ms: i64,
 }
 
 pub(super) static SOLAR: Section<Read<Draft>> = Section {
@@ -24,7 +29,6 @@ pub(super) static SOLAR: Section<Read<Draft>> = Section {
     keys: &[&[
         Key {
             name: "event",
-            aliases: &[],
             of_type: Type {
                 words: "name",
                 schema: r#"{"enum": ["dawn_astronomical", "dawn_nautical", "dawn_civil", "sunrise", "solar_noon", "sunset", "dusk_civil", "dusk_nautical", "dusk_astronomical"]}"#,
@@ -37,7 +41,6 @@ pub(super) static SOLAR: Section<Read<Draft>> = Section {
         },
         Key {
             name: "latitude",
-            aliases: &["lat"],
             of_type: Type {
                 words: "number",
                 schema: r#"{"type": "number", "minimum": -90, "maximum": 90}"#,
@@ -49,7 +52,6 @@ pub(super) static SOLAR: Section<Read<Draft>> = Section {
         },
         Key {
             name: "longitude",
-            aliases: &["lon", "lng", "long"],
             of_type: Type {
                 words: "number",
                 schema: r#"{"type": "number", "minimum": -180, "maximum": 180}"#,
@@ -59,7 +61,25 @@ pub(super) static SOLAR: Section<Read<Draft>> = Section {
             example: "longitude: 151.21",
             read: |node, draft, report| draft.longitude = degrees(node, Solar::LONGITUDES, report),
         },
+        Key {
+            name: "offset",
+            of_type: Type {
+                words: "length, with `-` for before",
+                schema: r#"{
+                    "type": "string",
+                    "pattern": "^[-+]?(?=.)([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
+                    "examples": ["-30m", "1h30m"]
+                }"#,
+            },
+            default: "`0s`",
+            doc: "how long after the event, less than 24 hours; the slot belongs to the day that it then \
+                  falls on, and a day without the event has none",
+            example: "offset: -30m",
+            read: |node, draft, report| draft.offset_ms = offset_ms(node, report).unwrap_or(0),
+        },
     ]],
+    foreign: words::SOLAR,
+    elsewhere: elsewhere::SOLAR,
     ..Section::PLAIN
 };
 
@@ -73,12 +93,12 @@ pub(super) fn read(node: &Node<'_>, key: Span, report: &mut Report<'_>) -> Optio
     let mut draft = Draft::default();
     let refused =
         SOLAR.each(node, report, |read, pair, report| read(&pair.value, &mut draft, report))?;
-    for Key { name, .. } in SOLAR.own_keys() {
+    for Key { name, .. } in SOLAR.own_keys().filter(|key| key.default == REQUIRED) {
         if node.pair(name).is_none() && !refused.was_meant(name) {
             report.error(key, format!("`solar` has no `{name}`")).hint(EXAMPLE);
         }
     }
-    Solar::new(draft.event?, draft.latitude?, draft.longitude?)
+    Solar::new(draft.event?, draft.latitude?, draft.longitude?)?.offset(draft.offset_ms)
 }
 
 fn event(node: &Node<'_>, report: &mut Report<'_>) -> Option<Event> {
@@ -86,7 +106,7 @@ fn event(node: &Node<'_>, report: &mut Report<'_>) -> Option<Event> {
     let event = Event::ALL.into_iter().find(|event| event.as_str() == text);
     if event.is_none() {
         let names = Event::ALL.map(Event::as_str);
-        let hint = match nearest(&text.to_lowercase().replace([' ', '-'], "_"), &names) {
+        let hint = match nearest(text, names) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("events: {}", names.join(", ")),
         };
@@ -94,6 +114,35 @@ fn event(node: &Node<'_>, report: &mut Report<'_>) -> Option<Event> {
         report.error(node.span, message).hint(hint);
     }
     event
+}
+
+/// A length with or without a sign, in milliseconds.
+fn offset_ms(node: &Node<'_>, report: &mut Report<'_>) -> Option<i64> {
+    let written = node.as_written().unwrap_or_default();
+    let (sign, length) = match written.strip_prefix('-') {
+        Some(length) => (-1, length),
+        None => (1, written.strip_prefix('+').unwrap_or(written)),
+    };
+    let (message, hint) = match duration::parse(length) {
+        Ok(length) if length.as_millis() < u128::from(Solar::DAY_MS.unsigned_abs()) => {
+            return i64::try_from(length.as_millis()).ok().map(|length| sign * length);
+        }
+        Ok(_) => {
+            let message = format!("`offset` is less than 24h, found {}", report.found(node));
+            (message, "write a length below a day, counted from the nearest event".to_owned())
+        }
+        Err(error)
+            if matches!(error.problem, DurationProblem::NoUnit(_) | DurationProblem::Fraction) =>
+        {
+            (error.to_string(), error.hint())
+        }
+        Err(_) => (
+            format!("expected a length, found {}", report.found(node)),
+            "write `-30m` for half an hour before the event, `30m` for after it".to_owned(),
+        ),
+    };
+    report.error(node.span, message).hint(hint);
+    None
 }
 
 fn degrees(node: &Node<'_>, range: RangeInclusive<f64>, report: &mut Report<'_>) -> Option<f64> {

@@ -16,19 +16,17 @@ use crate::text::{Node, Pair, Report, Span};
 pub(super) static TIMINGS: &[Key<Read>] = &[
     Key {
         name: "cron",
-        aliases: &["schedule", "crontab"],
         of_type: Type {
-            words: "crontab line or mapping",
-            schema: r##"{"anyOf": [{"type": "string"}, {"$ref": "#/$defs/crontab"}, {"$ref": "#/$defs/quartz"}]}"##,
+            words: "crontab line, mapping or list",
+            schema: r##"{"anyOf": [{"$ref": "#/$defs/expression"}, {"type": "array", "items": {"$ref": "#/$defs/expression"}, "minItems": 1, "maxItems": 100}]}"##,
         },
         default: ONE_OF,
-        doc: "readings of the zone's clock",
+        doc: "readings of the zone's clock; of a list, those of each line, one slot an instant",
         example: "cron: \"0 3 * * mon-fri\"",
         read: |pair, draft, _| draft.timings.push((TimingKey::Cron, pair)),
     },
     Key {
         name: "every",
-        aliases: &["interval"],
         of_type: LENGTH,
         default: ONE_OF,
         doc: "equal steps of real time, at least `100ms`, counted from the anchor, not from when the \
@@ -38,7 +36,6 @@ pub(super) static TIMINGS: &[Key<Read>] = &[
     },
     Key {
         name: "at",
-        aliases: &[],
         of_type: Type {
             words: "instant or list",
             schema: r##"{"anyOf": [{"$ref": "#/$defs/instant"}, {"type": "array", "items": {"$ref": "#/$defs/instant"}, "minItems": 1, "maxItems": 1000}]}"##,
@@ -50,7 +47,6 @@ pub(super) static TIMINGS: &[Key<Read>] = &[
     },
     Key {
         name: "rrule",
-        aliases: &[],
         of_type: TEXT,
         default: ONE_OF,
         doc: "a recurrence of RFC 5545, read by the zone's clock",
@@ -59,7 +55,6 @@ pub(super) static TIMINGS: &[Key<Read>] = &[
     },
     Key {
         name: "solar",
-        aliases: &[],
         of_type: Type { words: "mapping", schema: r##"{"$ref": "#/$defs/solar"}"## },
         default: ONE_OF,
         doc: "an event of the sun at a place, to the minute; days without it are skipped",
@@ -74,7 +69,6 @@ const ONE_OF: &str = "one of the five";
 pub(super) static KEYS: &[Key<Read>] = &[
     Key {
         name: "timezone",
-        aliases: &["tz"],
         of_type: ZONE,
         default: "the file's",
         doc: "the IANA zone whose clock the entry reads",
@@ -83,7 +77,6 @@ pub(super) static KEYS: &[Key<Read>] = &[
     },
     Key {
         name: "day_match",
-        aliases: &[],
         of_type: Type { words: "`and` or `or`", schema: r#"{"enum": ["and", "or"]}"# },
         default: "cron's rule",
         doc: "how a crontab line combines its two day fields when both are restricted",
@@ -92,7 +85,6 @@ pub(super) static KEYS: &[Key<Read>] = &[
     },
     Key {
         name: "phase",
-        aliases: &[],
         of_type: LENGTH,
         default: "`0s`",
         doc: "with `every`: moves the slots; below the period",
@@ -101,7 +93,6 @@ pub(super) static KEYS: &[Key<Read>] = &[
     },
     Key {
         name: "anchor",
-        aliases: &[],
         of_type: INSTANT,
         default: "`start`, else 1970-01-01 in UTC",
         doc: "with `every`: one of the slots, before the phase is added",
@@ -118,6 +109,7 @@ pub(super) static COMPANIONS: [(&str, &str); 3] =
 /// is missing, that is reported at the entry's name.
 pub(super) fn read(
     name: &Node<'_>,
+    body: &Node<'_>,
     draft: &Draft<'_, '_>,
     refused: &Refused,
     zone: &Zone,
@@ -131,13 +123,13 @@ pub(super) fn read(
     let timing = match key {
         TimingKey::Cron => {
             let entry = name.as_written().unwrap_or_default();
-            let read = crontab::read(node, draft.day_match, entry, report);
+            let read = crontab::read(node, draft.day_match, entry, zone, report);
             read.map(|(timing, line)| {
                 resolved = line;
                 timing
             })
         }
-        TimingKey::Every => interval::read(node, draft, zone, report).map(Timing::Every),
+        TimingKey::Every => interval::read(node, body, draft, zone, report).map(Timing::Every),
         TimingKey::At => instants::read(node, zone, report).map(Timing::At),
         TimingKey::Rrule => rrule::read(node, draft, zone, report).map(Timing::Rrule),
         TimingKey::Solar => solar::read(node, pair.key.span, report).map(Timing::Solar),
@@ -178,7 +170,7 @@ fn refuse_strays(draft: &Draft<'_, '_>, timing: &Pair<'_>, report: &mut Report<'
     }
     if let Some(day_match) = draft.day_match
         && timing.name() == "cron"
-        && timing.value.map().is_some()
+        && !crontab::has_line(&timing.value)
     {
         let hint = "in a mapping both day fields must match; write a crontab line";
         contradict(day_match, timing, hint, report);

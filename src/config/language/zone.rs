@@ -5,14 +5,19 @@ use std::sync::Arc;
 use downbeat_time::Zone;
 
 use crate::text::types::Type;
-use crate::text::{MAX_NAME, Node, Report, add_with_hint, expect};
+use crate::text::{MAX_NAME, Node, Report, Scalar, add_with_hint, expect};
 use crate::tzdata::{self, Tzdata};
 
 pub(super) const ZONE: Type = Type { words: "zone", schema: r#"{"type": "string"}"# };
 
 /// The zone that a value names.
 pub(super) fn read(node: &Node<'_>, tzdata: &Tzdata, report: &mut Report<'_>) -> Option<Arc<Zone>> {
-    let name = expect::name(node, "the zone's name", MAX_NAME, report)?;
+    // A number, such as `9`, is meant as an offset.
+    let is_number = matches!(node.scalar(), Some(Scalar::Int(_)));
+    let name = match node.as_written().filter(|_| is_number) {
+        Some(number) => number,
+        None => expect::name(node, "the zone's name", MAX_NAME, report)?,
+    };
     let tz = match tzdata::parse_name(name) {
         Ok(tz) => tz,
         Err(error) => {

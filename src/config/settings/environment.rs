@@ -4,7 +4,9 @@
 
 use std::ffi::{OsStr, OsString};
 
-use crate::text::{Problem, nearest};
+use downbeat_time::nearest;
+
+use crate::text::Problem;
 
 const PREFIX: &str = "DOWNBEAT_";
 
@@ -81,15 +83,15 @@ fn problem(name: &OsStr, value: &OsStr) -> Option<Problem> {
 /// The variable that an unknown one was most likely meant to be, both without the prefix.
 fn near(name: &str) -> Option<&'static str> {
     let known: Vec<_> = SETTINGS.iter().chain(CLIENT_VARIABLES).copied().collect();
-    let distance = |known: &&&str| strsim::damerau_levenshtein(known, name);
-    let is_slip = |known: &&&str| distance(known) <= 2.min(known.len() / 3);
-    let close = known.iter().filter(is_slip).min_by_key(distance);
+    let letters = |name: &str| name.replace('_', "");
+    let same = known.iter().find(|known| letters(known) == letters(name));
     // `BROKER_URL` begins with `BROKER`, and `TTL` is a word of `LEADER_TTL`.
     let begun = || known.iter().filter(|known| name.starts_with(**known));
     let extended = || begun().max_by_key(|known| known.len());
     let has_word = |long: &str, short: &str| long.split('_').any(|word| word == short);
     let part = || known.iter().find(|known| has_word(known, name) || has_word(name, known));
-    close.or_else(extended).or_else(part).copied().or_else(|| nearest(name, &known))
+    let exact = same.or_else(extended).or_else(part).copied();
+    exact.or_else(|| nearest(name, known.iter().copied()))
 }
 
 /// Whether Kubernetes sets the variable in pods next to a service named `downbeat` or `downbeat-…`:

@@ -7,7 +7,7 @@ use super::sources::Sources;
 use crate::store::Retention;
 use crate::text::{Keys, Node, Report, duration, expect};
 
-pub(super) static HISTORY: Keys = Keys { of: "`history`", known: &["keep", "slots"], aliases: &[] };
+pub(super) static HISTORY: Keys = Keys { of: "`history`", known: &["keep", "slots"], foreign: &[] };
 
 const MIN_KEEP: Duration = Duration::from_secs(60);
 /// In Redis, 100 slots take 6 to 9 KB.

@@ -1,6 +1,7 @@
 //! The keys of the configuration file.
 
 use super::{history, log, queues, tls};
+use crate::config::foreign::words;
 use crate::text::Keys;
 
 pub(super) static SERVICE: Keys = Keys {
@@ -22,31 +23,17 @@ pub(super) static SERVICE: Keys = Keys {
         "state_dir",
         "runtime_dir",
     ],
-    aliases: &[("broker_url", "broker"), ("schedule", "schedules"), ("ttl", "leader: {ttl: …}")],
+    foreign: words::SERVICE,
 };
 
-pub(super) static LEADER: Keys = Keys { of: "`leader`", known: &["ttl"], aliases: &[] };
+pub(super) static LEADER: Keys = Keys { of: "`leader`", known: &["ttl"], foreign: &[] };
 
 /// Whether the word is the name of a key: problems quote nothing else of the file, as any value could be
 /// a misplaced password.
 pub(super) fn is_key(word: &str) -> bool {
-    KEYS.iter().any(|keys| keys.names(word))
+    KEYS.into_iter().chain(queues::all_options()).any(|keys| keys.names(word))
 }
 
-static KEYS: [&Keys; 15] = [
-    &SERVICE,
-    &tls::TLS,
-    &LEADER,
-    &history::HISTORY,
-    &log::LOG,
-    &queues::QUEUE,
-    &queues::CELERY,
-    &queues::CELERY_AMQP,
-    &queues::RQ,
-    &queues::DRAMATIQ,
-    &queues::DRAMATIQ_AMQP,
-    &queues::SIDEKIQ,
-    &queues::BULLMQ,
-    &queues::STREAM,
-    &queues::NONE,
-];
+/// Apart from the options of queues.
+static KEYS: [&Keys; 6] =
+    [&SERVICE, &tls::TLS, &LEADER, &history::HISTORY, &log::LOG, &queues::QUEUE];

@@ -6,7 +6,7 @@ use super::refusal::Refusal;
 use super::sources::{Names, Origin, Sources};
 use crate::text::Keys;
 
-pub(super) static LOG: Keys = Keys { of: "`log`", known: &["format", "level"], aliases: &[] };
+pub(super) static LOG: Keys = Keys { of: "`log`", known: &["format", "level"], foreign: &[] };
 
 /// The default `log.level`.
 pub(super) const DEFAULT_LOG_LEVEL: &str = "info";

@@ -1,7 +1,7 @@
 //! Why a setting's value is refused.
 
 use crate::address::AddressError;
-use crate::text::duration::DurationError;
+use crate::text::duration::{DurationError, DurationProblem};
 use crate::tls::PinError;
 
 /// What is wrong with a value, and what to write instead. Neither quotes the value, which may be a
@@ -33,12 +33,12 @@ impl From<PinError> for Refusal {
 /// The error's own text and hint quote the value.
 impl From<DurationError> for Refusal {
     fn from(error: DurationError) -> Refusal {
-        let message = match error {
-            DurationError::NoUnit(_) => "a duration without a unit".to_owned(),
-            DurationError::UnknownUnit(_) => "an unknown unit in a duration".to_owned(),
-            DurationError::NotOne(_) => "this is not a duration".to_owned(),
-            DurationError::Fraction | DurationError::Order | DurationError::TooLong => {
-                error.to_string()
+        let message = match error.problem {
+            DurationProblem::NoUnit(_) => "a duration without a unit".to_owned(),
+            DurationProblem::UnknownUnit(_) => "an unknown unit in a duration".to_owned(),
+            DurationProblem::NotOne(_) => "this is not a duration".to_owned(),
+            DurationProblem::Fraction | DurationProblem::Order | DurationProblem::TooLong => {
+                error.problem.to_string()
             }
         };
         Refusal::new(message, "write it like `90s`, `5m`, `1h30m`, `2d`, `1w` or `500ms`")

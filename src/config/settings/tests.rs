@@ -1,6 +1,7 @@
 //! Rules of the service configuration.
 
 use std::fs::{self, Permissions};
+use std::num::NonZeroU32;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +13,9 @@ use super::service_config::config_file;
 use super::*;
 use crate::store::Retention;
 use crate::text::Problem;
-use crate::worker::{CeleryQueue, SidekiqQueue, Worker};
+use crate::worker::arq::ArqSerializer;
+use crate::worker::taskiq::TaskiqStream;
+use crate::worker::{ArqQueue, CeleryQueue, SidekiqQueue, TaskiqQueue, Worker, WorkerKind};
 
 fn load_with(
     overrides: Overrides,
@@ -427,6 +430,36 @@ fn queues_have_a_kind_of_worker() {
 }
 
 #[test]
+fn queues_of_arq_and_taskiq_have_the_settings_of_their_workers() {
+    let text = "broker: redis://host\nqueues:\n  \
+         packed: {worker: arq, options: {serializer: msgpack}}\n  \
+         usual: {worker: arq}\n  \
+         list: {worker: taskiq, options: {stream: false}}\n  \
+         stream: {worker: taskiq, options: {stream: true, maxlen: 500}}\n  \
+         told: {worker: taskiq, options: {results: 'redis://:s3cret@host/1', result_prefix: shop}}\n";
+    let config = load_file(text, &[]).unwrap();
+    let worker = |name: &str| config.queues.get(name).worker.clone();
+    assert_eq!(worker("packed"), Worker::Arq(ArqQueue { serializer: ArqSerializer::Msgpack }));
+    assert_eq!(worker("usual"), Worker::usual(WorkerKind::Arq));
+    assert_eq!(worker("list"), Worker::usual(WorkerKind::Taskiq));
+    let stream = TaskiqStream { maxlen: NonZeroU32::new(500), ..TaskiqStream::default() };
+    let expected = TaskiqQueue { stream: Some(stream), ..TaskiqQueue::default() };
+    assert_eq!(worker("stream"), Worker::Taskiq(expected));
+    let shown = config.settings().into_iter().find(|(key, ..)| *key == "queues").unwrap().1;
+    let expected = json!({
+        "list": {"worker": "taskiq"},
+        "packed": {"worker": "arq", "options": {"serializer": "msgpack"}},
+        "stream": {"worker": "taskiq", "options": {"stream": true, "group": "taskiq", "maxlen": 500}},
+        "told": {
+            "worker": "taskiq",
+            "options": {"results": "redis://:***@host:6379/1", "result_prefix": "shop"},
+        },
+        "usual": {"worker": "arq"},
+    });
+    assert_eq!(shown, expected);
+}
+
+#[test]
 fn a_celery_queue_has_the_transport_options_of_its_workers() {
     let options = r#"{priority_steps: [0, 5, 9], separator: "\x06", key_prefix: "shop-"}"#;
     let text = format!("queues: {{q: {{options: {options}}}, r: {{worker: celery}}}}");
@@ -435,7 +468,7 @@ fn a_celery_queue_has_the_transport_options_of_its_workers() {
         priority_steps: [0, 5, 9].into(),
         separator: "\u{6}".into(),
         key_prefix: "shop-".into(),
-        results: None,
+        ..CeleryQueue::default()
     };
     assert_eq!(config.queues.get("q").worker, Worker::Celery(expected));
     let shown = config.settings().into_iter().find(|(key, ..)| *key == "queues").unwrap().1;

@@ -6,14 +6,12 @@ use super::exposure::PasswordSource;
 use super::overrides::Overrides;
 use super::pins;
 use super::sources::{Names, Sources};
+use crate::config::foreign::words;
 use crate::text::Keys;
 use crate::tls::Tls;
 
-pub(super) static TLS: Keys = Keys {
-    of: "`tls`",
-    known: &["ca", "cert", "key", "pin"],
-    aliases: &[("ca_certs", "ca"), ("certfile", "cert"), ("keyfile", "key"), ("pins", "pin")],
-};
+pub(super) static TLS: Keys =
+    Keys { of: "`tls`", known: &["ca", "cert", "key", "pin"], foreign: words::TLS };
 
 /// A command does not open files that only the service may read.
 pub(super) fn read(overrides: &Overrides, from: &mut Sources<'_, '_, '_>) -> Tls {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::text::{Problem, Severity};
-use crate::worker::celery::LiveWorker;
+use crate::worker::celery::{LiveWorker, TaskDefaults, WorkerAnswers};
 
 /// The warnings about a valid schedule at an instant.
 fn said(text: &str, now: &str) -> Vec<String> {
@@ -74,20 +74,59 @@ fn a_hundred_messages_in_one_second_cause_a_warning_until_they_are_spread() {
     assert_eq!(said(&format!("spread: {{x: 10m}}\n{}", crowd(100)), now), [""; 0]);
 }
 
+#[test]
+fn a_period_that_loses_all_of_its_slots_causes_a_warning() {
+    let bank = "timezone: Europe/London\ncalendars:\n  bank: [2027-01-01, 2026-12-25, 2026-12-28, 2027-05-31]\nentries:\n";
+    let warned = |entry: &str| {
+        said(&format!("{bank}  a: {{task: t, except: [bank], {entry}}}\n"), "2026-11-30T00:00:00Z")
+    };
+    let rule =
+        "rrule: \"DTSTART:20260101T090000\\nRRULE:FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=1\"";
+    assert_eq!(warned(rule), ["5: `except` leaves `a` no slot in January 2027"]);
+    assert_eq!(warned("cron: \"0 17 LW * *\""), ["5: `except` leaves `a` no slot in May 2027"]);
+    assert_eq!(warned("cron: \"0 9 25 * *\""), ["5: `except` leaves `a` no slot in December 2026"]);
+    assert_eq!(warned("cron: \"0 9 1 1 *\""), ["5: `except` leaves `a` no slot in 2027"]);
+    let fridays = "5: `except` leaves `a` no slot in the week of 2026-12-21, nor in another week";
+    assert_eq!(warned("cron: \"0 9 * * fri\""), [fridays]);
+    for fine in [
+        "every: 10m",
+        "cron: \"0 9 * * *\"",
+        "cron: \"0 9 * * mon-fri\"",
+        "cron: \"0 9 1 1 *\", enabled: false",
+    ] {
+        assert_eq!(warned(fine), [""; 0], "{fine}");
+    }
+}
+
+#[test]
+fn a_slot_that_moves_nowhere_causes_a_warning_and_one_that_moves_does_not() {
+    let warned = |days: &str| {
+        let text = format!(
+            "entries:\n  a: {{task: t, cron: \"0 9 1 7 *\", except: {{days: [{days}], move: next}}}}\n"
+        );
+        said(&text, "2026-11-30T00:00:00Z")
+    };
+    assert_eq!(warned("07-01, 2027-07-02..2027-08-31"), [""; 0]);
+    let lost = "2: the slot of `a` at 2027-07-01T09:00:00+00:00 moves nowhere: it is left out";
+    assert_eq!(warned("2027-01-01..2028-12-31"), [lost]);
+}
+
 fn worker(name: &str, key_prefix: &str, queues: &[&str], tasks: &[&str]) -> LiveWorker {
-    let set = |names: &[&str]| names.iter().map(ToString::to_string).collect();
     LiveWorker {
         name: name.to_owned(),
-        tasks: set(tasks),
-        queues: set(queues),
-        key_prefix: key_prefix.into(),
+        tasks: tasks.iter().map(|task| ((*task).to_owned(), TaskDefaults::default())).collect(),
+        queues: queues.iter().map(ToString::to_string).collect(),
+        channel: format!("{key_prefix}/{{db}}.celery.pidbox"),
+        ..LiveWorker::default()
     }
 }
 
 fn against(text: &str, workers: &[LiveWorker], silent: u64) -> Vec<String> {
     let (loaded, shown) = load_text("a.yaml", text.as_bytes());
     assert_eq!(shown, "");
-    let problems = against_workers(&loaded, "redis://host", workers, silent);
+    let channels = vec!["/0.celery.pidbox".to_owned()];
+    let answers = WorkerAnswers { workers: workers.to_vec(), silent, channels, others: Vec::new() };
+    let problems = against_workers(&loaded, "redis://host", &answers);
     let shown = |problem: Problem| format!("{}: {}", problem.line, problem.message);
     problems.into_iter().map(shown).collect()
 }
@@ -112,7 +151,7 @@ fn workers_that_listen_and_do_not_answer_are_counted() {
     let more = "0: 2 more Celery workers listen and did not answer in time";
     assert_eq!(against(text, &one, 2), [more]);
     assert_eq!(against(text, &[], 1), ["0: 1 Celery worker listens and did not answer in time"]);
-    assert_eq!(against(text, &[], 0), ["0: no Celery worker listens"]);
+    assert_eq!(against(text, &[], 0), ["0: no Celery worker listens on `/0.celery.pidbox`"]);
     let disabled = "entries:\n  a: {task: t, every: 1h, queue: q, enabled: false}\n";
     assert_eq!(against(disabled, &[], 0), [""; 0], "nobody needs a worker");
 }

@@ -41,6 +41,13 @@ fn parts() -> impl Strategy<Value = Part> {
         Part::Template("{{ previous_slot | unix }}", |entry, slot| {
             entry.previous_slot(slot).map_or(Value::Null, |slot| json!(slot.0.div_euclid(1000)))
         }),
+        Part::Template("{{ next_slot | date }}", |entry, slot| {
+            let next = entry.next_slot(slot);
+            next.map_or(Value::Null, |slot| text(entry.zone.to_local(slot).date().to_string()))
+        }),
+        Part::Template("{{ slot | shift('-36h') | unix }}", |_, slot| {
+            json!((slot.0 - 36 * 3_600_000).div_euclid(1000))
+        }),
         Part::Template("{{ entry }}", |entry, _| text(&*entry.name)),
         Part::Template("{{ task_id }}", |_, _| text(ID.to_string())),
         Part::Template("{{ '{{\"}}' }}", |_, _| text("{{\"}}")),
@@ -231,4 +238,51 @@ fn before_the_first_slot_that_start_allows_there_is_none() {
     let args = |at: i64| entry.message_of(UnixMs::from_secs(at), ID).args.clone();
     assert_eq!(&*args(1_795_230_000), "[null]");
     assert_eq!(&*args(1_795_233_600), "[1795230000]");
+}
+
+#[test]
+fn business_days_are_those_of_a_calendar_of_any_file() {
+    let schedule = schedule(
+        "calendars: {bank: [12-25, 2026-12-28], gulf: [fri-sat]}\n\
+         defaults: {args: [\"{{ slot | business_days(1, 'bank') | date }}\"]}\nentries:\n  \
+         a: {task: t, every: 1h}\n  \
+         b: {task: t, every: 1h, args: [\"{{ slot | business_days(-1, 'gulf') | shift('-1mo') | date }} \
+         {{ slot | business_days(-1) | date }}\"], kwargs: {x: \"{{ slot | business_days(2, 'bank') }}\"}}\n",
+    );
+    // Thursday 2026-12-24.
+    let at = UnixMs(1_798_070_400_000);
+    let sent = |name: &str| schedule.get(name).unwrap().message_of(at, ID).into_owned();
+    assert_eq!(&*sent("a").args, r#"["2026-12-29"]"#);
+    assert_eq!(&*sent("b").args, r#"["2026-11-23 2026-12-23"]"#);
+    assert_eq!(&*sent("b").kwargs, r#"{"x":"2026-12-30T00:00:00+00:00"}"#);
+}
+
+#[test]
+fn a_calendar_that_templates_cannot_use_is_an_error_at_the_template() {
+    let said = |text: &str| load_text("a.yaml", text.as_bytes()).1;
+    let text = "calendars: {bank: [12-25]}\n\
+                defaults: {args: [\"on {{ slot | business_days(-1, 'bnak') | date }}\"]}\nentries:\n  \
+                a: {task: t, every: 1h}\n  b: {task: t, every: 1h}\n";
+    let said_of_name = said(text);
+    assert!(
+        said_of_name.starts_with("a.yaml:2:23: there is no calendar `bnak`\n"),
+        "{said_of_name}"
+    );
+    assert_eq!(said_of_name.matches("there is no calendar").count(), 1, "{said_of_name}");
+    assert!(said_of_name.contains("hint: did you mean `bank`?"), "{said_of_name}");
+    let text = "calendars: {work: [mon-fri], week: [mon-sun], sun: [12-25]}\nentries:\n  \
+                a: {task: t, every: 1h, args: [\"{{ slot | business_days(1, 'work') }}\"]}\n  \
+                b: {task: t, every: 1h, args: [\"{{ slot | business_days(1, 'week') }}\"]}\n";
+    let said_of_days = said(text);
+    assert_eq!(said_of_days.matches("no business day is left").count(), 1, "{said_of_days}");
+    assert!(said_of_days.contains("without those of `week`"), "{said_of_days}");
+}
+
+#[test]
+fn a_calendar_is_used_by_templates_alone() {
+    let text = "calendars: {bank: [12-25], other: [12-26]}\nentries:\n  \
+                a: {task: t, every: 1h, args: [\"{{ slot | business_days(-1, 'bank') }}\"]}\n";
+    let (_, said) = load_text("a.yaml", text.as_bytes());
+    assert!(said.starts_with("a.yaml:1:28: warning: no entry uses the calendar `other`"), "{said}");
+    assert!(!said.contains("`bank`"), "{said}");
 }

@@ -15,31 +15,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::map_response_with_state;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use tokio::sync::{Semaphore, mpsc};
 
 pub(crate) use self::answer::Refusal;
 use super::Backend;
 use super::wire::headers_of;
 use crate::service::Request;
-
-/// A list of all routes, for exploring.
-pub(crate) const RESOURCES: &str = "\
-GET /v1/status
-GET /v1/leader
-GET /v1/entries
-GET /v1/entries/NAME
-GET /v1/history?entry=NAME&from=TIME&to=TIME&count=50
-GET /v1/queues/NAME/messages?count=10
-GET /v1/queues/NAME/tasks/ID?within=1s
-POST /v1/workers/inspect {\"queues\": [NAME, …], \"timeout\": \"1s\"}
-POST /v1/entries/NAME/trigger {\"slot\", \"args\", \"kwargs\", \"queue\", \"id\", \"by\", \"dry_run\", \"wants_result\"}
-POST /v1/entries/NAME/backfill {\"from\", \"to\", \"queue\", \"run\", \"by\", \"again\", \"ended\", \"dry_run\"}
-POST /v1/pause {\"entries\": [NAME, …], \"tags\": [TAG, …], \"all\", \"note\", \"until\", \"by\"}
-POST /v1/resume {\"entries\": [NAME, …], \"tags\": [TAG, …], \"all\", \"by\"}
-POST /v1/reload?wait=true
-POST /v1/resign
-";
 
 /// Maximum number of concurrent questions to brokers, each on its own thread.
 const MAX_LOOKS: usize = 16;
@@ -79,30 +61,73 @@ async fn sign(State(headers): State<Arc<HeaderMap>>, mut answer: Response) -> Re
     answer
 }
 
+/// A route: its line in the list of all routes, in which names are in capitals, and what answers.
+type Route = (&'static str, MethodRouter<Api>);
+
 /// Routes that only read.
-pub(crate) fn reading(api: Api) -> Router {
-    Router::new()
-        .route("/v1/status", get(service::status))
-        .route("/v1/leader", get(brokers::leader))
-        .route("/v1/entries", get(service::entries))
-        .route("/v1/entries/{entry}", get(service::entry))
-        .route("/v1/history", get(brokers::history))
-        .route("/v1/queues/{queue}/messages", get(brokers::messages))
-        .route("/v1/queues/{queue}/tasks/{task_id}", get(brokers::outcome))
-        .with_state(api)
+fn reading_routes() -> Vec<Route> {
+    vec![
+        ("GET /v1/status", get(service::status)),
+        ("GET /v1/leader", get(brokers::leader)),
+        ("GET /v1/entries", get(service::entries)),
+        ("GET /v1/entries/NAME", get(service::entry)),
+        ("GET /v1/history?entry=NAME&from=TIME&to=TIME&count=50", get(brokers::history)),
+        ("GET /v1/queues/NAME/messages?count=10", get(brokers::messages)),
+        ("GET /v1/queues/NAME/tasks/ID?within=1s", get(brokers::outcome)),
+    ]
 }
 
 /// Routes that act.
+fn acting_routes() -> Vec<Route> {
+    vec![
+        (
+            r#"POST /v1/workers/inspect {"queues": [NAME, …], "timeout": "1s"}"#,
+            post(brokers::workers),
+        ),
+        (
+            r#"POST /v1/entries/NAME/trigger {"slot", "args", "kwargs", "queue", "id", "by", "dry_run", "wants_result"}"#,
+            post(service::trigger),
+        ),
+        (
+            r#"POST /v1/entries/NAME/backfill {"from", "to", "queue", "run", "by", "again", "ended", "dry_run"}"#,
+            post(service::backfill),
+        ),
+        (
+            r#"POST /v1/pause {"entries": [NAME, …], "tags": [TAG, …], "all", "note", "until", "by"}"#,
+            post(service::pause),
+        ),
+        (
+            r#"POST /v1/resume {"entries": [NAME, …], "tags": [TAG, …], "all", "by"}"#,
+            post(service::resume),
+        ),
+        ("POST /v1/reload?wait=true", post(service::reload)),
+        ("POST /v1/resign", post(service::resign)),
+    ]
+}
+
+/// A list of all routes, for exploring.
+pub(crate) fn index() -> String {
+    let routes = reading_routes().into_iter().chain(acting_routes());
+    routes.map(|(line, _)| format!("{line}\n")).collect()
+}
+
+pub(crate) fn reading(api: Api) -> Router {
+    router(reading_routes(), api)
+}
+
 pub(crate) fn acting(api: Api) -> Router {
-    Router::new()
-        .route("/v1/entries/{entry}/trigger", post(service::trigger))
-        .route("/v1/entries/{entry}/backfill", post(service::backfill))
-        .route("/v1/pause", post(service::pause))
-        .route("/v1/resume", post(service::resume))
-        .route("/v1/workers/inspect", post(brokers::workers))
-        .route("/v1/reload", post(service::reload))
-        .route("/v1/resign", post(service::resign))
-        .with_state(api)
+    router(acting_routes(), api)
+}
+
+fn router(routes: Vec<Route>, api: Api) -> Router {
+    let add = |router: Router<Api>, (line, answer): Route| router.route(&path(line), answer);
+    routes.into_iter().fold(Router::new(), add).with_state(api)
+}
+
+/// The path of a line, as the router takes it: `/v1/entries/{NAME}`.
+fn path(line: &str) -> String {
+    let path = line.split([' ', '?']).nth(1).unwrap_or_default();
+    path.replace("NAME", "{NAME}").replace("ID", "{ID}")
 }
 
 /// The path does not exist.

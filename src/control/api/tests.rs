@@ -77,7 +77,7 @@ fn answer(request: Request, does: bool) -> String {
         }
         Request::Entry(name, answer) => {
             let asked = format!("entry {name}");
-            let _ = answer.send(Err(Refused::NoSuchEntry { name, suggestion: None }));
+            let _ = answer.send(Err(Refused::NoSuchEntry { name, meant: Vec::new() }));
             asked
         }
         Request::Reload(answer) => {
@@ -92,7 +92,7 @@ fn answer(request: Request, does: bool) -> String {
         }
         Request::Trigger(trigger, answer) => {
             let name = trigger.entry.clone();
-            let _ = answer.send(Err(Refused::NoSuchEntry { name, suggestion: None }));
+            let _ = answer.send(Err(Refused::NoSuchEntry { name, meant: Vec::new() }));
             format!("{trigger:?}")
         }
         Request::Backfill(backfill, answer) => {
@@ -104,7 +104,7 @@ fn answer(request: Request, does: bool) -> String {
         Request::Pause(asked, answer) => {
             let refused = match does {
                 true => Refused::NotChanged(text("x")),
-                false => Refused::NoSuchTag { name: text("x"), suggestion: None },
+                false => Refused::NoSuchTag { name: text("x"), meant: Vec::new() },
             };
             let _ = answer.send(Err(refused));
             format!("{asked:?}")
@@ -256,7 +256,7 @@ async fn an_error_is_json_with_a_status_code_of_its_kind() {
         assert!(said.contains(error), "{method} {path}: {said}");
     }
     let (_, body) = ask(Method::POST, "/v1/entries/a/trigger", "").await;
-    let detail = json!({"reason": "no_such_entry", "about": {"name": "a", "suggestion": null}});
+    let detail = json!({"reason": "no_such_entry", "about": {"name": "a", "meant": []}});
     assert_eq!(body["detail"], detail);
 }
 
@@ -321,7 +321,8 @@ async fn every_path_that_the_index_names_is_there() {
         assert!(is_there && !body.contains("the query takes"), "{line}: {code} {body}");
         paths += 1;
     }
-    assert_eq!(paths, 19);
+    let routes = reading_routes().len() + acting_routes().len();
+    assert_eq!(paths, routes + 5, "and health, status and metrics");
 }
 
 #[tokio::test(start_paused = true)]

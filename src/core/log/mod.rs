@@ -1,5 +1,6 @@
 //! The scheduler's log events.
 
+mod skips;
 mod write;
 
 use std::num::NonZeroU32;
@@ -12,6 +13,8 @@ use uuid::Uuid;
 use crate::schedule::Schedule;
 use crate::schedule::planner::{Ended, Item, Repaired};
 use crate::store::contract::StoreError;
+
+pub use skips::SkipRuns;
 
 /// A log event of the scheduler. The scheduler itself writes none: see [`Log::write`].
 #[derive(Clone, Debug)]
@@ -103,6 +106,8 @@ pub enum Log {
         /// The maximum.
         limit: Option<NonZeroU32>,
     },
+    /// Slots of an entry are skipped again and again, and no result of its tasks was ever seen.
+    NoResultSeen(Arc<str>),
     /// A carrier has taken a message, but the store has not recorded it.
     NotRecorded {
         /// The entry's name.

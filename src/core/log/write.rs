@@ -4,8 +4,8 @@ use downbeat_time::UnixMs;
 use tracing::{debug, error, info, warn};
 
 use super::Log;
+use super::skips::{SkipRuns, Skipped};
 use crate::core::ANOTHER_SERVER;
-use crate::schedule::outcome::SkipReason;
 use crate::schedule::planner::{Action, Ended, Item, Repaired};
 use crate::schedule::{Kind, Schedule};
 
@@ -21,8 +21,8 @@ impl Log {
             || matches!(self, Log::Repaired(repaired) if repaired.len() > 1)
     }
 
-    /// Writes the event's lines to the log.
-    pub fn write(&self) {
+    /// Writes the event's lines to the log. A skip that continues one of `runs` has no line of its own.
+    pub fn write(&self, runs: &mut SkipRuns) {
         match self {
             Log::TookOver { term, entries, changes, began, retired } => {
                 let (began, retired) = (began.as_deref(), retired.as_deref());
@@ -30,10 +30,10 @@ impl Log {
             }
             Log::Recorded { schedule, items, at, recovered } => {
                 for (item, task_id) in items {
-                    recorded(schedule, item, task_id, *at, *recovered);
+                    recorded(schedule, item, task_id, *at, *recovered, runs);
                 }
             }
-            Log::Ended(ended) => write_ended(ended),
+            Log::Ended(ended) => write_ended(ended, runs),
             Log::Repaired(repaired) => {
                 for Repaired { entry, what } in repaired.iter().take(MAX_LOGGED) {
                     warn!(entry = &**entry, %what, "repaired a record");
@@ -78,6 +78,9 @@ impl Log {
             Log::LimitReached { entry, limit } => {
                 info!(entry = &**entry, limit, "reached the limit");
             }
+            Log::NoResultSeen(entry) => {
+                warn!(entry = &**entry, "saw no result of any task of this entry");
+            }
             Log::NotRecorded { entry, slot, task_id } => {
                 warn!(entry = &**entry, %slot, %task_id, "failed to record a slot that was sent");
             }
@@ -97,34 +100,43 @@ impl Log {
     }
 }
 
-/// Logs one line for each slot sent and each run of slots skipped.
-fn recorded(schedule: &Schedule, item: &Item, task_id: &uuid::Uuid, at: UnixMs, recovered: bool) {
+/// Logs one line for each slot sent and each run of equal skips.
+fn recorded(
+    schedule: &Schedule,
+    item: &Item,
+    task_id: &uuid::Uuid,
+    at: UnixMs,
+    recovered: bool,
+    runs: &mut SkipRuns,
+) {
     let entry = &schedule.entries[item.entry as usize];
     let (name, slot) = (&*entry.name, item.slot);
     let lateness_ms = at.0.saturating_sub(entry.due(slot).0);
     match item.action {
         Action::Send(kind) => {
+            runs.end(name).into_iter().for_each(|rest| rest.write(name));
             let queue = &*entry.message.queue.name;
             let kind = (kind != Kind::Scheduled).then(|| kind.as_str());
             let recovered = recovered.then_some(true);
             info!(entry = name, queue, %slot, lateness_ms, %task_id, kind, recovered, "dispatched");
         }
-        // Somebody paused it on purpose.
-        Action::Skip { reason: reason @ SkipReason::Paused, count } => {
-            info!(entry = name, %slot, %reason, count, "skipped");
-        }
         Action::Skip { reason, count } => {
-            warn!(entry = name, %slot, %reason, count, "skipped");
+            let lines = runs.skip(&entry.name, Skipped::new(slot, reason, count), at);
+            lines.into_iter().flatten().for_each(|line| line.write(name));
         }
     }
 }
 
-fn write_ended(ended: &[Ended]) {
-    for Ended { entry, slot, reason, count, .. } in ended.iter().take(MAX_LOGGED) {
-        warn!(entry = &**entry, %slot, %reason, count, "skipped");
+fn write_ended(ended: &[Ended], runs: &mut SkipRuns) {
+    for one in ended.iter().take(MAX_LOGGED) {
+        let Ended { entry, slot, reason, count, at_least, .. } = one;
+        runs.end(entry).into_iter().for_each(|rest| rest.write(entry));
+        let (slot, reason, count, at_least) = (*slot, *reason, *count, *at_least);
+        Skipped { slot, reason, count, at_least }.write(entry);
     }
     if let Some(rest) = ended.get(MAX_LOGGED..).filter(|rest| !rest.is_empty()) {
         let count: u64 = rest.iter().map(|ended| ended.count).sum();
-        warn!(entries = rest.len(), count, "skipped slots of further entries");
+        let at_least = rest.iter().any(|ended| ended.at_least).then_some(true);
+        warn!(entries = rest.len(), count, at_least, "skipped slots of further entries");
     }
 }

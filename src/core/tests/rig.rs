@@ -18,7 +18,7 @@ use crate::clock::{Now, SinceBoot};
 use crate::core::campaign::Writes;
 use crate::core::{
     Action, Answer, Carried, Delivery, Event, Parts, Publish, Request, RequestId, Scheduler,
-    Settings,
+    Settings, SkipRuns,
 };
 use crate::leader::lease::{Lease, Reading};
 use crate::render::Renderer;
@@ -310,7 +310,7 @@ impl Replica {
                 Action::Request(id, request) => Some(Event::Answered(id, self.ask(request))),
                 Action::Publish(id, publish) => Some(self.publish(id, publish)),
                 Action::Log(event) => {
-                    event.write();
+                    event.write(&mut SkipRuns::default());
                     None
                 }
                 Action::Writes(writes) => {

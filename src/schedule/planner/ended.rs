@@ -7,11 +7,41 @@ use std::sync::Arc;
 use downbeat_time::{FindZone, StoredTiming, UnixMs};
 
 use super::track::{INSTANT, Open};
-use super::{COUNT_CAP, Ended, Planner};
+use super::{COUNT_CAP, Planner};
 use crate::schedule::entry::{Entry, Guards};
-use crate::schedule::outcome::SkipReason;
+use crate::schedule::outcome::{Line, Outcome, SkipReason};
 use crate::schedule::progress::Run;
 use crate::worker::{Call, Message, Queue};
+
+/// Slots that were due when their registration ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The entry's name.
+    pub entry: Arc<str>,
+    /// The queue that they would have gone to; `None` if the planner does not know it.
+    pub queue: Option<Arc<str>>,
+    /// The first slot, or the first instant of which nothing is known.
+    pub first: UnixMs,
+    /// The newest slot, or, if the slots are not known, when the registration ended.
+    pub slot: UnixMs,
+    /// `Retimed`, or `Unknown` if their outcome is not known.
+    pub reason: SkipReason,
+    /// The number of slots (10,000 means "or more").
+    pub count: u64,
+    /// Whether there may have been more.
+    pub at_least: bool,
+}
+
+impl Ended {
+    /// The line to record for them.
+    #[must_use]
+    pub fn line(&self) -> Line {
+        let is_unknown = self.reason == SkipReason::Unknown && self.first < self.slot;
+        let first = is_unknown.then_some(self.first);
+        let line = Line::new(Arc::clone(&self.entry), self.slot, Outcome::Skipped(self.reason));
+        Line { count: self.count, first, ..line }
+    }
+}
 
 /// The maximum number of slots counted one by one in a takeover, so that it ends however much was edited; for
 /// further entries, only one slot is counted.
@@ -113,7 +143,9 @@ impl Counter {
         let cap = COUNT_CAP.min(remaining).min(self.left.max(1));
         let count = open.count(gap.from, slot, cap);
         self.left = self.left.saturating_sub(count);
-        self.push(gap, (first, slot), reason, count);
+        // All that the limit leaves are all that there were.
+        let at_least = count == cap && cap < remaining;
+        self.push(gap, (first, slot), reason, (count, at_least));
     }
 
     /// Counts the slots of a former registration, as far as they are known.
@@ -128,7 +160,7 @@ impl Counter {
     /// Counts one slot, however many there were.
     pub(super) fn count_unknown(&mut self, gap: &Gap<'_>) {
         if gap.from < gap.at {
-            self.push(gap, (gap.from + INSTANT, gap.at), SkipReason::Unknown, 1);
+            self.push(gap, (gap.from + INSTANT, gap.at), SkipReason::Unknown, (1, true));
         }
     }
 
@@ -137,11 +169,11 @@ impl Counter {
         gap: &Gap<'_>,
         (first, slot): (UnixMs, UnixMs),
         reason: SkipReason,
-        count: u64,
+        (count, at_least): (u64, bool),
     ) {
         let queue = gap.queue.map(|queue| Arc::clone(&queue.name));
         let entry = Arc::clone(gap.name);
-        self.ended.push(Ended { entry, queue, first, slot, reason, count });
+        self.ended.push(Ended { entry, queue, first, slot, reason, count, at_least });
     }
 }
 

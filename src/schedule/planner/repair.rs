@@ -8,9 +8,27 @@ use downbeat_time::UnixMs;
 use super::judge::Judgement;
 use super::takeover::MAX_PASSED;
 use super::track::{INSTANT, keep_until};
-use super::{Planner, Repair, Repaired};
+use super::{Change, Planner};
 use crate::schedule::outcome::Line;
 use crate::schedule::progress::{Run, dispatched_after, insert_run};
+
+/// An entry with implausible records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repaired {
+    /// The entry's name.
+    pub entry: Arc<str>,
+    /// What was wrong.
+    pub what: String,
+}
+
+/// The writes needed after a clock was set back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Repair {
+    /// The repaired registrations and progress.
+    pub changes: Vec<Change>,
+    /// Their entries.
+    pub repaired: Vec<Repaired>,
+}
 
 impl Planner {
     /// Whether an entry is settled further ahead of `now` than the grace because the store's clock was set back.

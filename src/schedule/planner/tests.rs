@@ -6,6 +6,7 @@ mod plan;
 mod policies;
 mod random;
 mod repair;
+mod zone_rules;
 
 use std::num::NonZeroU32;
 
@@ -13,8 +14,11 @@ use super::*;
 use crate::address::Address;
 use crate::schedule::Guards;
 use crate::schedule::entry::CatchUp;
+use crate::schedule::kind::Kind;
+use crate::schedule::outcome::{Outcome, SkipReason};
 use crate::schedule::progress::{Completeness, State};
 use crate::schedule::registration::Registration;
+use crate::schedule::registration::RegistrationChange;
 use crate::schedule::sample::{DAY, HOUR, cron, entry, every, find_zone, period, schedule, zone};
 use crate::worker::{AmqpQueue, Queue};
 

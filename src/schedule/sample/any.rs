@@ -1,6 +1,6 @@
 //! Random entries of every kind, for properties that all must have.
 
-use downbeat_time::arbitrary::{bounds, timing, zone};
+use downbeat_time::arbitrary::{bounds, bounds_of, timing, zone};
 use proptest::prelude::*;
 
 use super::*;
@@ -12,7 +12,7 @@ pub(crate) fn entry() -> impl Strategy<Value = Entry> {
         (timing(), zone(), prop::option::of(bounds()), prop::option::of(delay()), "[a-z]{1,8}");
     parts.prop_map(|(timing, zone, bounds, delay, name)| Entry {
         zone,
-        bounds: bounds.map(Box::new),
+        bounds: bounds.map(|bounds| Box::new(bounds_of(&timing, bounds))),
         delay: delay.map(Box::new),
         ..super::entry(&name, timing)
     })

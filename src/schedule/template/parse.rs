@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! text     = { plain | "{{" template "}}" }
-//! template = ("slot" | "previous_slot") [ "|" filter ] | "entry" | "task_id" | quoted
-//! filter   = "date" | "unix" | "format" "(" quoted ")"
+//! template = slot { "|" move } [ "|" form ] | "entry" | "task_id" | quoted
+//! slot     = "slot" | "nominal_slot" | "previous_slot" | "next_slot"
+//! move     = "shift" "(" quoted ")" | "business_days" "(" number [ "," quoted ] ")"
+//! form     = "date" | "unix" | "format" "(" quoted ")"
+//! number   = [ "+" | "-" ] digit { digit }
 //! quoted   = '"' { any but " and \ } '"' | "'" { any but ' and \ } "'"
 //! ```
 //!
@@ -12,8 +15,11 @@
 
 use std::ops::Range;
 
-use super::format;
-use super::{Form, Template, TemplateError, TemplateProblem};
+use super::moves::{self, BusinessDays, MAX_BUSINESS_DAYS, Step};
+use super::{Form, SlotTemplate, Template, TemplateError, TemplateProblem, Which, format};
+
+/// The maximum number of moves in a template.
+const MAX_MOVES: usize = 10;
 
 /// A part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,8 +107,10 @@ impl<'t> Parser<'t> {
         }
         let (span, name) = self.word("a name")?;
         Ok(match name {
-            "slot" => Template::Slot(self.form()?),
-            "previous_slot" => Template::PreviousSlot(self.form()?),
+            "slot" => self.slot(Which::This)?,
+            "nominal_slot" => self.slot(Which::Nominal)?,
+            "previous_slot" => self.slot(Which::Previous)?,
+            "next_slot" => self.slot(Which::Next)?,
             "entry" => Template::Entry,
             "task_id" => Template::TaskId,
             name => {
@@ -114,27 +122,92 @@ impl<'t> Parser<'t> {
         })
     }
 
-    /// Reads a filter, if there is one.
-    fn form(&mut self) -> Result<Form, TemplateError> {
-        if self.next() != Some('|') {
-            return Ok(Form::Rfc3339);
-        }
-        self.at += 1;
-        let (span, filter) = self.word("a filter")?;
-        let form = match filter {
-            "date" => Form::Format("%Y-%m-%d".into()),
-            "unix" => Form::Unix,
-            "format" => self.format()?,
-            filter => {
-                return Err(TemplateError::new(
-                    span,
-                    TemplateProblem::UnknownFilter(shortened(filter)),
-                ));
+    /// Reads the filters of a slot: moves, and then how it is written.
+    fn slot(&mut self, which: Which) -> Result<Template, TemplateError> {
+        let (mut moves, mut form) = (Vec::new(), None);
+        while self.next() == Some('|') && form.is_none() {
+            self.at += 1;
+            let (span, filter) = self.word("a filter")?;
+            match filter {
+                "shift" => moves.push(self.shift()?),
+                "business_days" => moves.push(self.business_days()?),
+                "date" => form = Some(Form::Date),
+                "unix" => form = Some(Form::Unix),
+                "format" => form = Some(self.format()?),
+                filter => {
+                    let problem = TemplateProblem::UnknownFilter(shortened(filter));
+                    return Err(TemplateError::new(span, problem));
+                }
             }
-        };
-        // The error for a second filter is that the template should end here, not that it has no filters.
+            if moves.len() > MAX_MOVES {
+                return Err(TemplateError::new(span, TemplateProblem::ManyMoves));
+            }
+        }
+        self.refuse_late_move()?;
+        // The error for a second form is that the template should end here, not that it has no filters.
         self.expect_ahead("}}", "`}}`")?;
-        Ok(form)
+        let (moves, form) = (moves.into(), form.unwrap_or(Form::Rfc3339));
+        Ok(Template::Slot(SlotTemplate { which, moves, form }))
+    }
+
+    /// Refuses a move behind the form.
+    fn refuse_late_move(&mut self) -> Result<(), TemplateError> {
+        let Some(rest) = self.rest().strip_prefix('|') else { return Ok(()) };
+        let rest = rest.trim_ascii_start();
+        let Some(name) = ["shift", "business_days"].into_iter().find(|name| rest.starts_with(name))
+        else {
+            return Ok(());
+        };
+        let start = self.text.len() - rest.len();
+        Err(TemplateError::new(start..start + name.len(), TemplateProblem::LateMove(name)))
+    }
+
+    fn shift(&mut self) -> Result<Step, TemplateError> {
+        self.expect("(", "`(\"-1d\")`")?;
+        if !matches!(self.next(), Some('"' | '\'')) {
+            return Err(self.unexpected("a shift in quotes, like `\"-1d\"`"));
+        }
+        let (span, text) = self.quoted()?;
+        let shift = moves::parse_shift(text)
+            .map_err(|error| TemplateError::new(span, TemplateProblem::Shift(error)))?;
+        self.expect(")", "`)`")?;
+        Ok(Step::Shift(shift))
+    }
+
+    fn business_days(&mut self) -> Result<Step, TemplateError> {
+        self.expect("(", "`(-1)`")?;
+        let count = self.number()?;
+        let mut calendar = None;
+        if self.next() == Some(',') {
+            self.at += 1;
+            if !matches!(self.next(), Some('"' | '\'')) {
+                return Err(self.unexpected("a calendar's name in quotes"));
+            }
+            calendar = Some(self.quoted()?.1.into());
+        }
+        self.expect(")", "`)`")?;
+        Ok(Step::BusinessDays(BusinessDays { count, calendar }))
+    }
+
+    /// Reads a number of business days.
+    fn number(&mut self) -> Result<i32, TemplateError> {
+        self.next();
+        let rest = self.rest();
+        let unsigned = rest.strip_prefix(['-', '+']).unwrap_or(rest);
+        let digits = unsigned.find(|c: char| !c.is_ascii_digit()).unwrap_or(unsigned.len());
+        if digits == 0 {
+            return Err(self.unexpected("a number, like `-1`"));
+        }
+        let span = self.at..self.at + rest.len() - unsigned.len() + digits;
+        let problem = match self.text[span.clone()].parse::<i32>() {
+            Ok(0) => TemplateProblem::NoDays,
+            Ok(count) if count.abs() <= MAX_BUSINESS_DAYS => {
+                self.at = span.end;
+                return Ok(count);
+            }
+            _ => TemplateProblem::ManyDays,
+        };
+        Err(TemplateError::new(span, problem))
     }
 
     fn format(&mut self) -> Result<Form, TemplateError> {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use downbeat_time::{Timing, Zone};
+use downbeat_time::{Bounds, Days, Move, Timing, Zone};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
@@ -57,6 +57,14 @@ fn each_template_stands_for_what_the_contract_says() {
         ("{{ previous_slot | date }}", r#""2026-11-20""#),
         ("{{ previous_slot | unix }}", "1795111200"),
         ("{{ previous_slot|format( \"%j\" ) }}", r#""324""#),
+        ("{{ next_slot }}", r#""2026-11-24T03:00:00+09:00""#),
+        ("{{ next_slot | date }}", r#""2026-11-24""#),
+        ("{{ slot | shift('-1d') }}", r#""2026-11-22T03:00:00+09:00""#),
+        (r#"{{ slot|shift("-1mo")|format("%Y-%m") }}"#, r#""2026-10""#),
+        ("{{ previous_slot | shift('2w') | shift('-6h') | unix }}", "1796299200"),
+        ("{{ slot | business_days(-1) | date }}", r#""2026-11-20""#),
+        ("{{ slot | business_days( +5 ) }}", r#""2026-11-30T03:00:00+09:00""#),
+        ("{{ slot | shift('1d') | business_days(-1) | date }}", r#""2026-11-23""#),
         ("{{ entry }}", r#""nightly \"x\"""#),
         ("{{ task_id }}", r#""01234567-89ab-4def-8123-456789abcdef""#),
         (r#"{{ "{{" }}"#, r#""{{""#),
@@ -73,6 +81,60 @@ fn each_template_stands_for_what_the_contract_says() {
 }
 
 #[test]
+fn a_slot_that_a_clock_change_moves_over_midnight_keeps_its_date() {
+    // In Nuuk on Saturday 2027-03-27 the clock goes from 23:00 to Sunday, 00:00.
+    let daily = Entry { zone: zone("America/Nuuk"), ..cron("daily", "30 23 * * *") };
+    let slot = utc("2027-03-28T01:00:00Z");
+    for (text, value) in [
+        ("{{ slot }}", r#""2027-03-28T00:00:00-01:00""#),
+        ("{{ slot | date }}", r#""2027-03-27""#),
+        ("{{ slot | unix }}", "1806195600"),
+        (
+            "{{ slot | format('%F %R %p %a %j %G-W%V %z %s') }}",
+            r#""2027-03-27 23:30 PM Sat 086 2027-W12 -0200 1806195600""#,
+        ),
+        ("{{ nominal_slot | date }}", r#""2027-03-27""#),
+        ("{{ previous_slot | date }}", r#""2027-03-26""#),
+    ] {
+        assert_eq!(filled(text, &daily, slot), value, "{text}");
+    }
+    let next = utc("2027-03-29T00:30:00Z");
+    assert_eq!(filled("{{ previous_slot }}", &daily, next), r#""2027-03-28T00:00:00-01:00""#);
+    assert_eq!(filled("{{ previous_slot | date }}", &daily, next), r#""2027-03-27""#);
+    // Real time names what the clock shows, and so does a gap within a day.
+    let hourly = Entry { zone: zone("America/Nuuk"), ..every("hourly", 3600) };
+    assert_eq!(filled("{{ slot | date }}", &hourly, slot), r#""2027-03-28""#);
+    let york = Entry { zone: zone("America/New_York"), ..cron("daily", "30 2 * * *") };
+    let gap = utc("2027-03-14T07:00:00Z");
+    assert_eq!(filled("{{ slot | format('%F %R') }}", &york, gap), r#""2027-03-14 03:00""#);
+}
+
+#[test]
+fn a_slot_that_moved_to_another_day_has_that_days_date_and_knows_its_own() {
+    let weekend = Arc::new([Days::Weekdays(0b100_0001)].into_iter().collect());
+    let bounds = Bounds { except: vec![weekend], move_to: Some(Move::Next), ..Bounds::default() };
+    let bounds = Some(Box::new(bounds));
+    let payday = Entry { zone: zone("Asia/Seoul"), bounds, ..cron("payday", "0 9 25 * *") };
+    // 2026-10-25 is a Sunday.
+    let slot = utc("2026-10-26T00:00:00Z");
+    for (text, value) in [
+        ("{{ slot }}", r#""2026-10-26T09:00:00+09:00""#),
+        ("{{ slot | date }}", r#""2026-10-26""#),
+        ("{{ nominal_slot }}", r#""2026-10-25T09:00:00+09:00""#),
+        ("{{ nominal_slot | date }}", r#""2026-10-25""#),
+        ("{{ nominal_slot | unix }}", "1792886400"),
+        ("{{ previous_slot | date }}", r#""2026-09-25""#),
+    ] {
+        assert_eq!(filled(text, &payday, slot), value, "{text}");
+    }
+    let friday = utc("2026-09-25T00:00:00Z");
+    assert_eq!(
+        filled("{{ nominal_slot }}", &payday, friday),
+        filled("{{ slot }}", &payday, friday)
+    );
+}
+
+#[test]
 fn before_the_first_slot_there_is_null_or_in_a_longer_text_nothing() {
     let slot = utc("2030-01-01T00:00:00Z");
     let once = sample::entry("once", Timing::At(slot.into()));
@@ -81,6 +143,32 @@ fn before_the_first_slot_there_is_null_or_in_a_longer_text_nothing() {
     assert_eq!(filled("{{ previous_slot | date }}", &once, slot), "null");
     assert_eq!(filled("from {{ previous_slot }}", &once, slot), r#""from ""#);
     assert_eq!(filled("{{ previous_slot | unix }}", &once, UnixMs(slot.0 + 1)), "1893456000");
+}
+
+#[test]
+fn after_the_last_slot_there_is_null() {
+    let slot = utc("2030-01-01T00:00:00Z");
+    let once = sample::entry("once", Timing::At(slot.into()));
+    assert_eq!(filled("{{ next_slot | shift('-1d') | date }}", &once, slot), "null");
+    assert_eq!(filled("until {{ next_slot }}", &once, slot), r#""until ""#);
+    assert_eq!(filled("{{ next_slot | unix }}", &once, UnixMs(0)), "1893456000");
+}
+
+#[test]
+fn weeks_are_those_of_iso_8601() {
+    let daily = cron("daily", "0 0 * * *");
+    let text = "{{ slot | format('%G-W%V-%u %g %j %U %W %w') }}";
+    for (day, written) in [
+        ("2026-11-23", "2026-W48-1 26 327 47 47 1"),
+        ("2027-01-01", "2026-W53-5 26 001 00 00 5"),
+        ("2027-01-03", "2026-W53-7 26 003 01 00 0"),
+        ("2027-01-04", "2027-W01-1 27 004 01 01 1"),
+        ("2024-12-30", "2025-W01-1 25 365 52 53 1"),
+        ("2024-12-31", "2025-W01-2 25 366 52 53 2"),
+    ] {
+        let slot = utc(&format!("{day}T00:00:00Z"));
+        assert_eq!(filled(text, &daily, slot), format!("\"{written}\""), "{day}");
+    }
 }
 
 #[test]
@@ -123,7 +211,8 @@ fn an_entry_without_templates_borrows_its_message() {
     assert!(matches!(entry.message_of(UnixMs(0), ID), Cow::Borrowed(_)));
     entry.message.args = r#"["{{ slot | unix }}","x"]"#.into();
     entry.catch_up = CatchUp::All;
-    let hole = Hole::new(1..20, true, Template::Slot(Form::Unix));
+    let unix = SlotTemplate { which: Which::This, moves: Box::default(), form: Form::Unix };
+    let hole = Hole::new(1..20, true, Template::Slot(unix));
     entry.templates = Templates { args: [hole].into(), ..Templates::default() }.some();
     let message = entry.message_of(UnixMs(60_000), ID);
     assert_eq!(&*message.args, r#"[60,"x"]"#);
@@ -161,6 +250,93 @@ fn other_template_languages_are_refused() {
     assert_eq!(problem("{{"), TemplateProblem::NeverClosed);
     assert_eq!(problem("{{ slot | format('%Y')"), TemplateProblem::NeverClosed);
     assert_eq!(problem("{{ slot | format('%Y"), TemplateProblem::OpenQuote);
+}
+
+#[test]
+fn a_move_that_is_not_one_says_what_to_write() {
+    for (text, message, hint) in [
+        (
+            "shift('1m')",
+            "`m` could mean months or minutes",
+            "write `1mo` for months, `1min` for minutes",
+        ),
+        (
+            "shift('-1M')",
+            "`m` could mean months or minutes",
+            "write `-1mo` for months, `-1min` for minutes",
+        ),
+        (
+            "shift('-1')",
+            "the shift `-1` has no unit",
+            "write `-1d` for days; units are y, mo, w, d, h and min",
+        ),
+        ("shift('-2 days')", "unknown unit `days` in a shift", "write `-2d`"),
+        ("shift('-1 Month')", "unknown unit `Month` in a shift", "write `-1mo`"),
+        (
+            "shift('-1 business_day')",
+            "`shift` does not count business days",
+            "write `{{ slot | business_days(-1) }}`",
+        ),
+        (
+            "shift('-1mo2d')",
+            "a shift of several units",
+            "shift twice, in the order you mean: `shift(\"-1mo\") | shift(\"2d\")`",
+        ),
+        ("shift('0d')", "a shift by nothing", "leave it out"),
+        ("shift('101y')", "a shift of over 100 years", "write a number and a unit, like `-1d`: "),
+        ("shift('99999999999d')", "a shift of over 100 years", "write a number and a unit"),
+        ("shift('P1D')", "`P1D` is not a shift", "write a number and a unit, like `-1d`: "),
+        ("shift('')", "`` is not a shift", "write a number and a unit, like `-1d`: "),
+        ("shift('1f')", "unknown unit `f` in a shift", "write a number and a unit, like `-1d`: "),
+        (
+            "shift(-1d)",
+            "expected a shift in quotes, like `\"-1d\"` here",
+            "an instant is moved by `shift`",
+        ),
+        (
+            "date | shift('-1d')",
+            "`shift` moves an instant, and this is text",
+            "move first, then write: `{{ slot | shift(…) | date }}`",
+        ),
+        (
+            "unix|business_days(1)",
+            "`business_days` moves an instant, and this is text",
+            "move first, then write: `{{ slot | business_days(…) | date }}`",
+        ),
+        (
+            "business_days(0)",
+            "a move by 0 business days",
+            "the day itself, or the business day before it, is `shift(\"1d\") | business_days(-1)`",
+        ),
+        (
+            "business_days(1001)",
+            "a move by more than 1000 business days",
+            "move by months or years: `shift(\"-1y\")`",
+        ),
+        ("business_days('-1')", "expected a number, like `-1` here", "there are `slot`"),
+        (
+            "business_days(-1, bank)",
+            "expected a calendar's name in quotes here",
+            "there are `slot`",
+        ),
+        ("add_days(1)", "unknown filter in a template", "did you mean `shift(\"1d\")`?"),
+        ("shfit('1d')", "unknown filter in a template", "did you mean `shift`?"),
+        ("strftime('%Y')", "unknown filter in a template", "did you mean `format(\"%Y-%m\")`?"),
+    ] {
+        let problem = problem(&format!("{{{{ slot | {text} }}}}"));
+        assert_eq!(problem.to_string(), message, "{text}");
+        assert!(problem.hint().starts_with(hint), "{text}: {}", problem.hint());
+    }
+    for (name, hint) in [
+        ("ds", "did you mean `slot | date`?"),
+        ("yesterday_ds", "did you mean `slot | shift(\"-1d\") | date`?"),
+        ("slot - 1", "an instant is moved by `shift`: `{{ slot | shift(\"-1d\") }}`"),
+        ("slot.year", "a part of it is written by `format`: `{{ slot | format(\"%Y\") }}`"),
+    ] {
+        assert_eq!(problem(&format!("{{{{ {name} }}}}")).hint(), hint);
+    }
+    let eleven = format!("{{{{ slot{} }}}}", "|shift('1d')".repeat(11));
+    assert_eq!(problem(&eleven), TemplateProblem::ManyMoves);
 }
 
 #[test]

@@ -9,19 +9,23 @@ use uuid::Uuid;
 
 use super::lease::{announced, ms};
 use super::reply::unexpected_answer;
-use super::workers::WorkerAnswers;
+use super::workers::{self, BINDINGS, MAX_OTHERS};
 use super::{RedisStore, lua, peek};
 use crate::store::Peeked;
 use crate::store::contract::{Announced, MAX_ANNOUNCEMENT, MAX_REPLICAS, StoreError};
 use crate::store::journal::shortened;
 use crate::store::text::{MAX_LEASE, is_lease};
-use crate::worker::celery::{Inspection, Question};
+use crate::worker::celery::{Inspection, Question, WorkerAnswers};
 use crate::worker::{CeleryQueue, Location};
 
 /// How long Redis may take for one answer: less than the timeout of every request.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 /// What PTTL returns for a missing key.
 const NO_KEY: i64 = -2;
+/// How many times the broker is scanned for other control exchanges, for this many keys each time: in all, it
+/// takes Redis about a tenth of a second.
+const MAX_SCANS: usize = 500;
+const SCANNED: &str = "1000";
 /// What the lease key holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Leader {
@@ -107,7 +111,35 @@ impl RedisStore {
             self.ask(&["SREM", &key, &member]).await?;
         }
         self.ask(&["DEL", &inspection.reply_list()]).await?;
-        asked
+        let mut asked = asked?;
+        if asked.workers.is_empty() && asked.silent == 0 {
+            // A user may lack the right to scan.
+            asked.others = self.control_exchanges().await.unwrap_or_default();
+            asked.others.retain(|(prefix, exchange)| {
+                (&**prefix, &**exchange) != (&*settings.key_prefix, &*settings.control_exchange)
+            });
+        }
+        Ok(asked)
+    }
+
+    /// The control exchanges whose bindings are on the broker. Looks at a limited number of keys.
+    async fn control_exchanges(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let mut found = Vec::new();
+        let mut cursor = "0".to_owned();
+        for _ in 0..MAX_SCANS {
+            let scan = self.ask(&["SCAN", &cursor, "MATCH", BINDINGS, "COUNT", SCANNED]).await?;
+            let (next, keys): (String, Vec<String>) =
+                redis::from_redis_value(scan).map_err(|_| unexpected_answer())?;
+            found.extend(keys.iter().filter_map(|key| workers::control_exchange(key)));
+            cursor = next;
+            if cursor == "0" || found.len() >= MAX_OTHERS {
+                break;
+            }
+        }
+        found.sort();
+        found.dedup();
+        found.truncate(MAX_OTHERS);
+        Ok(found)
     }
 
     async fn ask(&self, words: &[&str]) -> Result<Value, StoreError> {
@@ -157,6 +189,7 @@ impl RedisStore {
                 _ => return Err(unexpected_answer()),
             }
         }
-        Ok(WorkerAnswers { workers, silent: missing.div_ceil(Question::ALL.len() as u64) })
+        let silent = missing.div_ceil(Question::ALL.len() as u64);
+        Ok(WorkerAnswers { workers, silent, channels: vec![channel], others: Vec::new() })
     }
 }

@@ -47,6 +47,7 @@ pub(super) fn merged<'m>(messages: impl Iterator<Item = &'m Writes>) -> Vec<Word
                     Some(known) => known.extend(&words[2..]),
                 }
             }
+            [b"XGROUP", ..] if single.contains(&words) => {}
             _ => single.push(words),
         }
     }

@@ -30,4 +30,3 @@ mod writing;
 pub use self::look::Leader;
 pub use self::results::Results;
 pub use self::store::RedisStore;
-pub use self::workers::WorkerAnswers;

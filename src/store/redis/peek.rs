@@ -23,6 +23,7 @@ pub(super) fn call(locations: &[Location], count: usize) -> Cmd {
             Some(Bodies::Hash { prefix, fields }) => {
                 call.arg("hash").arg(prefix).arg(fields.len()).arg(*fields)
             }
+            Some(Bodies::Text { prefix }) => call.arg("text").arg(prefix).arg(0),
             Some(Bodies::Field { key }) => call.arg("field").arg(key).arg(0),
         };
     }

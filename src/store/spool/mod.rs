@@ -20,6 +20,7 @@
 mod files;
 mod history;
 mod log;
+mod staged_queues;
 mod store;
 
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The spool as a store. A thread of its own carries out requests one after the other, in the order in which
 //! they are made.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::path::Path;
@@ -12,22 +12,21 @@ use std::time::Duration;
 use downbeat_time::UnixMs;
 use tokio::sync::{oneshot, watch};
 use tracing::warn;
-use uuid::Uuid;
 
 use super::SpoolError;
 use super::files::{self, Files, Staged};
 use super::history::HistoryFile;
 use super::log::{self, Log, Staging};
+use super::staged_queues::StagedQueues;
 use crate::clock;
+use crate::store::Peeked;
 use crate::store::contract::{
     Acquire, Acquired, Announced, BackfillNote, Batch, Capabilities, ChangePauses, Counters, Fold,
     History, HistoryQuery, Intend, ManualMessage, ManualNote, Noted, OpenBackfill, PausesChanged,
     PausesRead, PrunePauses, Register, Renewed, Reply, Sent, Settle, Snapshot, Store, StoreError,
     Trim, Trimmed,
 };
-use crate::store::model::{Change, Decision, Model, QueueError, Queues};
-use crate::store::{Outgoing, Peeked};
-use crate::worker::Queue;
+use crate::store::model::{Change, Decision, Model};
 
 /// An open spool. Clones share it; it closes with the last of them.
 ///
@@ -388,64 +387,6 @@ impl Spool {
         let holds = self.model.holds(now, &request.lease);
         let slots = if holds { self.history.trim(now, request)? } else { 0 };
         Ok(Trimmed { slots, more: false })
-    }
-}
-
-/// Stages the messages of a request.
-struct StagedQueues<'f> {
-    files: &'f Files,
-    now: UnixMs,
-    staged: Vec<Staged>,
-    /// Staged messages that are not needed, but could not be deleted.
-    left: Vec<Staged>,
-    /// The number of messages in each queue before this request; counted on first use.
-    queued: Option<HashMap<Box<str>, u64>>,
-    /// The number of this request's messages for each queue.
-    added: HashMap<Arc<str>, u64>,
-}
-
-impl<'f> StagedQueues<'f> {
-    fn of(files: &'f Files, now: UnixMs) -> StagedQueues<'f> {
-        let (staged, left, added) = (Vec::new(), Vec::new(), HashMap::new());
-        StagedQueues { files, now, staged, left, queued: None, added }
-    }
-}
-
-impl Queues for StagedQueues<'_> {
-    fn push(&mut self, queue: &Arc<Queue>, messages: &[&Outgoing]) -> Result<(), QueueError> {
-        let before = self.staged.len();
-        for message in messages {
-            match self.files.stage(message, self.now) {
-                Ok(file) => self.staged.push(file),
-                Err(error) => {
-                    for file in self.staged.split_off(before) {
-                        if self.files.unstage(&file).is_err() {
-                            self.left.push(file);
-                        }
-                    }
-                    return Err(QueueError(error.to_string()));
-                }
-            }
-        }
-        *self.added.entry(Arc::clone(&queue.name)).or_default() += messages.len() as u64;
-        Ok(())
-    }
-
-    fn count_waiting(&mut self, queue: &Queue) -> Result<u64, QueueError> {
-        let queued = match &mut self.queued {
-            Some(queued) => queued,
-            none => {
-                let counted = self.files.count_queued();
-                none.insert(counted.map_err(|error| QueueError(error.to_string()))?)
-            }
-        };
-        let added = self.added.get(&queue.name).copied().unwrap_or(0);
-        Ok(queued.get(&*queue.name).copied().unwrap_or(0) + added)
-    }
-
-    fn still_runs(&mut self, _: &Queue, _: Option<Uuid>) -> Result<bool, QueueError> {
-        let why = "`overlap: skip` needs a state on Redis, where results can be seen";
-        Err(QueueError(why.to_owned()))
     }
 }
 

@@ -50,6 +50,17 @@ const RESERVED: &[&str] = &[
     "utc",
 ];
 
+/// Accepts a message if every worker of a fanout can do as it says.
+///
+/// # Errors
+/// What a fanout does not do.
+pub(super) fn validate(message: &Message, settings: &CeleryQueue) -> Result<(), Unsendable> {
+    if settings.fanout.is_some() {
+        message.refuse_priority("a fanout has no order: every worker gets the message at once")?;
+    }
+    Ok(())
+}
+
 /// Accepts a message that every supported worker can read.
 ///
 /// # Errors

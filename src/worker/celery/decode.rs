@@ -8,7 +8,8 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value};
 
 use crate::worker::decode::{inflated, instant, object, take_text};
-use crate::worker::python::unpickle;
+use crate::worker::msgpack;
+use crate::worker::python::{self, unpickle};
 use crate::worker::{DecodeError, Waiting};
 
 type Members = Map<String, Value>;
@@ -77,9 +78,8 @@ pub(super) fn body(
         Some(other) => return Err(DecodeError::Compressed(other)),
     };
     match text(envelope, "content-type").as_deref() {
-        Some("application/json") => {
-            serde_json::from_slice(&bytes).map_err(DecodeError::BodyNotJson)
-        }
+        Some("application/json") => python::json::read(&bytes).map_err(DecodeError::BodyNotJson),
+        Some("application/x-msgpack") => Ok(msgpack::to_json(&bytes)?),
         Some("application/x-python-serialize") => Ok(unpickle::to_json(&bytes)?),
         Some(other) => Err(DecodeError::BodyType(other.to_owned())),
         None => Err(DecodeError::Malformed("a body without a type, which ends workers")),

@@ -1,12 +1,11 @@
 //! The `task-sent` event of producers with `task_send_sent_event`, from which Flower learns of a task.
 //! Only current subscribers receive it; nothing stores it.
 
-use super::CeleryQueue;
-use super::message::{args_repr, write_expires};
-use crate::worker::Task;
+use super::message::{args_repr, kwargs_repr, write_expires};
+use super::{CeleryQueue, keys};
 use crate::worker::json_writer::JsonWriter;
 use crate::worker::publication::route;
-use crate::worker::python::repr;
+use crate::worker::{Message, Task, Worker};
 
 /// The exchange for events.
 pub const EXCHANGE: &str = "celeryev";
@@ -16,7 +15,7 @@ pub const ROUTING_KEY: &str = "task.sent";
 /// The channel for it in the database of this number.
 #[must_use]
 pub fn channel(settings: &CeleryQueue, database: i64) -> String {
-    format!("{}/{database}.{EXCHANGE}/{ROUTING_KEY}", settings.key_prefix)
+    keys::channel(EXCHANGE, ROUTING_KEY, settings, database)
 }
 
 /// The `task-sent` event, for monitors of the workers: an envelope on Redis, the bare event on AMQP.
@@ -30,18 +29,20 @@ pub(super) fn sent(task: &Task<'_>) -> Vec<u8> {
 fn event(task: &Task<'_>) -> Vec<u8> {
     let message = task.message;
     let queue = &message.queue.name;
-    let (exchange, routing_key) = message
-        .queue
-        .amqp
-        .as_ref()
-        .map_or_else(|| ("".into(), (&**queue).into()), |amqp| route(message, amqp));
+    let (exchange, routing_key) = match (&message.queue.amqp, settings(message)) {
+        (Some(amqp), _) => route(message, amqp),
+        (None, Some(CeleryQueue { fanout: Some(fanout), .. })) => {
+            ((&**queue).into(), fanout.routing_key.clone())
+        }
+        (None, _) => ("".into(), (&**queue).into()),
+    };
     let mut json = JsonWriter::with_capacity(512 + message.args.len() + message.kwargs.len());
     json.raw(r#"{"type":"task-sent","hostname":"#).string(task.origin);
     json.raw(r#","uuid":""#).uuid(task.task_id);
     json.raw(r#"","root_id":""#).uuid(task.task_id);
     json.raw(r#"","parent_id":null,"name":"#).string(&message.task);
-    json.raw(r#","args":"#).string(&args_repr(&message.args));
-    json.raw(r#","kwargs":"#).string(&repr(&message.kwargs));
+    json.raw(r#","args":"#).string(&args_repr(message));
+    json.raw(r#","kwargs":"#).string(&kwargs_repr(message));
     json.raw(r#","retries":0,"eta":null,"expires":"#);
     write_expires(&mut json, task.expires_at);
     json.raw(r#","queue":"#).string(queue);
@@ -51,6 +52,10 @@ fn event(task: &Task<'_>) -> Vec<u8> {
     json.raw(r#","timestamp":"#).display(now.div_euclid(1000));
     json.raw(".").display(format_args!("{:03}", now.rem_euclid(1000))).raw("}");
     json.into_bytes()
+}
+
+fn settings(message: &Message) -> Option<&CeleryQueue> {
+    if let Worker::Celery(settings) = &message.queue.worker { Some(settings) } else { None }
 }
 
 /// The event in kombu's envelope, for Redis.

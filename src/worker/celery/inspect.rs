@@ -1,21 +1,24 @@
 //! Asks live Celery workers over Redis what they know, as `celery inspect` does: it publishes a
 //! question to all of them, and they push their replies to a list made for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use downbeat_time::UnixMs;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::CeleryQueue;
+use super::{AppSettings, CeleryQueue, TaskDefaults, channel};
 use crate::worker::decode::object;
 use crate::worker::json_writer::JsonWriter;
 
-/// The exchange for control messages of all Celery applications.
-const EXCHANGE: &str = "celery.pidbox";
-/// The exchange for replies.
-const REPLY_EXCHANGE: &str = "reply.celery.pidbox";
+/// The exchange for control messages of all applications with these settings.
+pub(super) fn exchange(settings: &CeleryQueue) -> String {
+    format!("{}{EXCHANGE_END}", settings.control_exchange)
+}
+
+/// How the name of such an exchange ends.
+pub const EXCHANGE_END: &str = ".pidbox";
 
 /// A question to the workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,38 +27,61 @@ pub enum Question {
     Registered,
     /// Which queues do you take from?
     ActiveQueues,
+    /// How is your application configured?
+    Conf,
 }
 
 impl Question {
-    /// Both questions.
-    pub const ALL: [Question; 2] = [Question::Registered, Question::ActiveQueues];
+    /// All questions.
+    pub const ALL: [Question; 3] = [Question::Registered, Question::ActiveQueues, Question::Conf];
 
     fn method(self) -> &'static str {
         match self {
             Question::Registered => "registered",
             Question::ActiveQueues => "active_queues",
+            Question::Conf => "conf",
         }
     }
 }
 
 /// A worker that answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LiveWorker {
     /// `celery@host`, unless it was given another name.
     pub name: String,
-    /// The registered names of the tasks that it can run.
-    pub tasks: BTreeSet<String>,
+    /// The tasks that it can run, by the names under which they are registered.
+    pub tasks: BTreeMap<String, TaskDefaults>,
     /// The queues that it takes from.
     pub queues: BTreeSet<String>,
-    /// The [`CeleryQueue::key_prefix`] under which it was asked.
-    pub key_prefix: Box<str>,
+    /// The exchanges of which it gets every message, as of kombu's `Broadcast`, with the routing key of each.
+    pub fanouts: BTreeMap<String, String>,
+    /// Settings of its application; `None` if it did not tell them.
+    pub settings: Option<AppSettings>,
+    /// The [`CeleryQueue::control_channel`] on which it was asked.
+    pub channel: String,
 }
 
-/// One round of questions to all workers of a key prefix.
+/// The answers of the workers that were asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WorkerAnswers {
+    /// Workers that answered at least one question.
+    pub workers: Vec<LiveWorker>,
+    /// The number of listeners that did not answer everything in time.
+    pub silent: u64,
+    /// The channels on which they were asked.
+    pub channels: Vec<String>,
+    /// If nobody listens: other control exchanges whose bindings are on the broker, each with the key prefix of its
+    /// workers and their `control_exchange`.
+    pub others: Vec<(String, String)>,
+}
+
+/// One round of questions to all workers that listen on the same channel.
 #[derive(Debug)]
 pub struct Inspection {
     settings: CeleryQueue,
-    /// Distinguishes its replies from those of other inspections, and of its own two questions.
+    /// Distinguishes its replies from those of other inspections.
     id: Uuid,
 }
 
@@ -69,7 +95,7 @@ impl Inspection {
     /// The channel that the workers of a database subscribe to.
     #[must_use]
     pub fn channel(&self, database: i64) -> String {
-        format!("{}/{database}.{EXCHANGE}", self.settings.key_prefix)
+        channel(&exchange(&self.settings), "", &self.settings, database)
     }
 
     /// The two sets in which workers look up the reply list (SADD), and the member that names it;
@@ -78,7 +104,7 @@ impl Inspection {
     pub fn binding(&self) -> ([String; 2], String) {
         let CeleryQueue { key_prefix, separator, .. } = &self.settings;
         let keys = ["binding", "binding_permanent"]
-            .map(|set| format!("{key_prefix}_kombu.{set}.{REPLY_EXCHANGE}"));
+            .map(|set| format!("{key_prefix}_kombu.{set}.{}", self.reply_exchange()));
         (keys, format!("{}{separator}{separator}{}", self.id, self.reply_queue()))
     }
 
@@ -88,8 +114,12 @@ impl Inspection {
         format!("{}{}", self.settings.key_prefix, self.reply_queue())
     }
 
+    fn reply_exchange(&self) -> String {
+        format!("reply.{}", exchange(&self.settings))
+    }
+
     fn reply_queue(&self) -> String {
-        format!("{}.{REPLY_EXCHANGE}", self.id)
+        format!("{}.{}", self.id, self.reply_exchange())
     }
 
     /// A question (PUBLISH) that no worker answers after `expires_at`.
@@ -97,8 +127,11 @@ impl Inspection {
     pub fn ask(&self, question: Question, expires_at: UnixMs) -> Vec<u8> {
         let arguments = match question {
             // Schedules may well name Celery's built-in tasks.
-            Question::Registered => json!({"builtins": true}),
+            Question::Registered => {
+                json!({"builtins": true, "taskinfoitems": TaskDefaults::ATTRIBUTES})
+            }
             Question::ActiveQueues => json!({}),
+            Question::Conf => json!({"with_defaults": true}),
         };
         let body = json!({
             "method": question.method(),
@@ -107,15 +140,15 @@ impl Inspection {
             "pattern": null,
             "matcher": null,
             "ticket": question.method(),
-            "reply_to": {"exchange": REPLY_EXCHANGE, "routing_key": self.id.to_string()},
+            "reply_to": {"exchange": self.reply_exchange(), "routing_key": self.id.to_string()},
         });
         let mut json = JsonWriter::with_capacity(1024);
         json.raw(r#"{"body":""#).base64(body.to_string().as_bytes());
         json.raw(r#"","content-encoding":"utf-8","content-type":"application/json","#);
         json.raw(r#""headers":{"clock":0,"expires":"#).display(expires_at.0 / 1000 + 1);
-        json.raw(r#"},"properties":{"delivery_mode":1,"delivery_info":{"exchange":""#)
-            .raw(EXCHANGE);
-        json.raw(r#"","routing_key":""},"priority":0,"body_encoding":"base64","delivery_tag":""#);
+        json.raw(r#"},"properties":{"delivery_mode":1,"delivery_info":{"exchange":"#);
+        json.string(&exchange(&self.settings));
+        json.raw(r#","routing_key":""},"priority":0,"body_encoding":"base64","delivery_tag":""#);
         json.uuid(self.id).raw("\"}}");
         json.into_bytes()
     }
@@ -124,23 +157,45 @@ impl Inspection {
     pub fn on_reply(&self, answer: &[u8], workers: &mut Vec<LiveWorker>) {
         let Some((ticket, said)) = read(answer) else { return };
         for (name, said) in said {
-            let Value::Array(said) = said else { continue };
-            let known = workers.iter().position(|worker| worker.name == name);
-            let known = known.unwrap_or_else(|| {
-                let key_prefix = self.settings.key_prefix.clone();
-                workers.push(LiveWorker { name, key_prefix, ..LiveWorker::default() });
-                workers.len() - 1
-            });
-            let worker = &mut workers[known];
-            if ticket == Question::Registered.method() {
-                // With details after the name: `demo.add [rate_limit=10/m]`.
-                let task = |said: &Value| Some(said.as_str()?.split(" [").next()?.to_owned());
-                worker.tasks.extend(said.iter().filter_map(task));
-            } else {
-                let queue = |said: &Value| Some(said.get("name")?.as_str()?.to_owned());
-                worker.queues.extend(said.iter().filter_map(queue));
+            let question = Question::ALL.into_iter().find(|question| question.method() == ticket);
+            match (question, &said) {
+                (Some(Question::Registered), Value::Array(said)) => {
+                    let tasks = said.iter().filter_map(Value::as_str).map(TaskDefaults::read);
+                    self.worker(name, workers).tasks.extend(tasks);
+                }
+                (Some(Question::ActiveQueues), Value::Array(said)) => {
+                    let worker = self.worker(name, workers);
+                    said.iter().for_each(|queue| add_queue(queue, worker));
+                }
+                (Some(Question::Conf), Value::Object(members))
+                    if !members.contains_key("error") =>
+                {
+                    self.worker(name, workers).settings = Some(AppSettings::read(&said));
+                }
+                _ => {}
             }
         }
+    }
+
+    fn worker<'w>(&self, name: String, workers: &'w mut Vec<LiveWorker>) -> &'w mut LiveWorker {
+        let known = workers.iter().position(|worker| worker.name == name);
+        let known = known.unwrap_or_else(|| {
+            let channel = self.settings.control_channel();
+            workers.push(LiveWorker { name, channel, ..LiveWorker::default() });
+            workers.len() - 1
+        });
+        &mut workers[known]
+    }
+}
+
+/// Adds a queue that the worker takes from.
+fn add_queue(said: &Value, worker: &mut LiveWorker) {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    if said["exchange"]["type"] == "fanout" {
+        let key = text(&said["routing_key"]).unwrap_or_default();
+        worker.fanouts.extend(text(&said["exchange"]["name"]).map(|name| (name, key)));
+    } else {
+        worker.queues.extend(text(&said["name"]));
     }
 }
 
@@ -178,20 +233,33 @@ mod tests {
             |ticket, said: Value| inspection.on_reply(&answer(ticket, &said), &mut workers);
         on_reply("registered", json!({"celery@a": ["demo.add [rate_limit=10/m]", "demo.echo", 7]}));
         on_reply("active_queues", json!({"celery@a": [{"name": "reports", "durable": true}, {}]}));
-        on_reply("active_queues", json!({"celery@b": [{"name": "mail"}]}));
+        let news = json!({"name": "bcast.1", "routing_key": "celery",
+            "exchange": {"name": "news", "type": "fanout"}});
+        on_reply("active_queues", json!({"celery@b": [{"name": "mail"}, news]}));
+        on_reply("conf", json!({"celery@a": {"timezone": "Asia/Seoul"}}));
+        on_reply("conf", json!({"celery@c": {"error": "no such command"}}));
         on_reply("registered", json!({"celery@c": {"error": "no such command"}}));
         on_reply("registered", json!([]));
         inspection.on_reply(b"nonsense", &mut workers);
-        let set = |names: &[&str]| names.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
         let worker = |name: &str, tasks: &[&str], queues: &[&str]| LiveWorker {
             name: name.to_owned(),
-            tasks: set(tasks),
-            queues: set(queues),
-            key_prefix: "shop-".into(),
+            tasks: tasks.iter().map(|task| TaskDefaults::read(task)).collect(),
+            queues: queues.iter().map(ToString::to_string).collect(),
+            channel: "shop-/{db}.celery.pidbox".to_owned(),
+            ..LiveWorker::default()
         };
         let expected = [
-            worker("celery@a", &["demo.add", "demo.echo"], &["reports"]),
-            worker("celery@b", &[], &["mail"]),
+            LiveWorker {
+                settings: Some(AppSettings {
+                    timezone: Some("Asia/Seoul".to_owned()),
+                    ..AppSettings::default()
+                }),
+                ..worker("celery@a", &["demo.add", "demo.echo"], &["reports"])
+            },
+            LiveWorker {
+                fanouts: [("news".to_owned(), "celery".to_owned())].into(),
+                ..worker("celery@b", &[], &["mail"])
+            },
         ];
         assert_eq!(workers, expected);
     }
@@ -211,5 +279,9 @@ mod tests {
         assert_eq!(keys[0], "shop-_kombu.binding.reply.celery.pidbox");
         assert_eq!(keys[1], "shop-_kombu.binding_permanent.reply.celery.pidbox");
         assert_eq!(member, format!("{id}::{id}.reply.celery.pidbox"));
+        let settings = CeleryQueue { control_exchange: "ctl".into(), ..settings };
+        let inspection = Inspection::new(&settings, id);
+        assert_eq!(inspection.channel(3), "shop-/3.ctl.pidbox");
+        assert_eq!(inspection.reply_list(), format!("shop-{id}.reply.ctl.pidbox"));
     }
 }

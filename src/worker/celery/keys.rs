@@ -1,5 +1,7 @@
 //! The Redis keys that kombu reads and writes.
 
+use std::fmt::Display;
+
 use super::CeleryQueue;
 use crate::worker::RedisCommand;
 
@@ -29,6 +31,23 @@ fn step_key(queue: &str, settings: &CeleryQueue, step: u8) -> String {
     }
 }
 
+/// The channel of a fanout exchange in the database of this number.
+#[must_use]
+pub fn channel(
+    exchange: &str,
+    routing_key: &str,
+    settings: &CeleryQueue,
+    database: impl Display,
+) -> String {
+    let CeleryQueue { key_prefix, fanout_prefix, .. } = settings;
+    let prefix = fanout_prefix.replace("{db}", &database.to_string());
+    let mut channel = [key_prefix, &*prefix, exchange].concat();
+    if settings.fanout_patterns && !routing_key.is_empty() {
+        channel.extend(["/", routing_key]);
+    }
+    channel
+}
+
 /// The two sets in which a producer records that `queue` is bound to its exchange of the same name.
 ///
 /// Workers do not need them, and write them when they start. Who writes the first must also write the
@@ -49,6 +68,10 @@ pub fn binding_member(queue: &str, settings: &CeleryQueue) -> String {
 
 /// The commands with which a producer binds `queue`.
 pub(super) fn bind(queue: &str, settings: &CeleryQueue) -> Vec<RedisCommand> {
+    if settings.fanout.is_some() {
+        // Each worker binds a queue of its own.
+        return Vec::new();
+    }
     let member = binding_member(queue, settings);
     let add = |key: String| vec![b"SADD".to_vec(), key.into_bytes(), member.clone().into_bytes()];
     binding_keys(queue, settings).map(add).into()
@@ -82,7 +105,7 @@ mod tests {
             priority_steps: [0, 5].into(),
             separator: ":".into(),
             key_prefix: "shop-".into(),
-            results: None,
+            ..CeleryQueue::default()
         };
         let list = |priority| list_key("q", &settings, priority);
         assert_eq!([list(None), list(Some(4))], ["shop-q", "shop-q"]);
@@ -91,6 +114,20 @@ mod tests {
         let keys = ["shop-_kombu.binding.q", "shop-_kombu.binding_permanent.q"];
         assert_eq!(binding_keys("q", &settings), keys);
         assert_eq!(binding_member("q", &settings), "q::q");
+    }
+
+    #[test]
+    fn a_channel_has_the_prefixes_of_the_workers_and_the_routing_key() {
+        let default = CeleryQueue::default();
+        assert_eq!(channel("tasks", "", &default, 3), "/3.tasks");
+        assert_eq!(channel("celeryev", "task.sent", &default, 0), "/0.celeryev/task.sent");
+        let own = CeleryQueue {
+            key_prefix: "shop-".into(),
+            fanout_prefix: "f.{db}.".into(),
+            fanout_patterns: false,
+            ..default
+        };
+        assert_eq!(channel("celeryev", "task.sent", &own, 3), "shop-f.3.celeryev");
     }
 
     #[test]

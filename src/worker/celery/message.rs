@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use downbeat_time::UnixMs;
 
 use super::keys::list_key;
-use super::{CeleryOptions, CeleryQueue};
+use super::{CeleryOptions, CeleryQueue, Fanout};
 use crate::worker::json_writer::JsonWriter;
 use crate::worker::python::repr;
 use crate::worker::{AmqpQueue, Message, Publication, Push, Task, Writes};
@@ -13,11 +13,15 @@ use crate::worker::{AmqpQueue, Message, Publication, Push, Task, Writes};
 /// The third part of the body: nothing runs after the task.
 const EMBED: &str = r#"{"callbacks":null,"errbacks":null,"chain":null,"chord":null}"#;
 
-/// Writes the envelope to the list of the message's priority.
+/// Writes the envelope to the list of the message's priority, or to the channel of a fanout.
 pub(super) fn render(task: &Task<'_>, settings: &CeleryQueue) -> Writes {
     let message = task.message;
+    if let Some(Fanout { channel, routing_key }) = &settings.fanout {
+        let route = (&*message.queue.name, &**routing_key);
+        return Writes::element(Push::Publish, channel.to_string(), envelope(task, route));
+    }
     let key = list_key(&message.queue.name, settings, message.priority);
-    Writes::element(Push::Left, key, envelope(task))
+    Writes::element(Push::Left, key, envelope(task, ("", &message.queue.name)))
 }
 
 /// The message for a queue on an AMQP broker.
@@ -43,14 +47,15 @@ fn left_ms(expires_at: UnixMs, now: UnixMs) -> u64 {
 ///
 /// It is valid for every message that [`check`](super::check) accepts. A user's header with the name of a standard
 /// one is written before it, so that the standard one wins.
-fn envelope(task: &Task<'_>) -> Vec<u8> {
+/// `route` is exchange and routing key.
+fn envelope(task: &Task<'_>, route: (&str, &str)) -> Vec<u8> {
     let body = body(task.message);
     let mut json = JsonWriter::with_capacity(capacity(task, body.len()));
     json.raw(r#"{"body":""#).base64(&body);
     json.raw(r#"","content-encoding":"utf-8","content-type":"application/json","headers":{"#);
     write_headers(&mut json, task);
     json.raw(r#"},"properties":{"#);
-    write_properties(&mut json, task);
+    write_properties(&mut json, task, route);
     json.raw("}}");
     json.into_bytes()
 }
@@ -66,7 +71,8 @@ fn capacity(task: &Task<'_>, body: usize) -> usize {
 
 /// `[args, kwargs, embed]`.
 fn body(message: &Message) -> Vec<u8> {
-    let parts = ["[", &message.args, ",", &message.kwargs, ",", EMBED, "]"];
+    let embed = CeleryOptions::of(message).and_then(|options| options.embed.as_deref());
+    let parts = ["[", &message.args, ",", &message.kwargs, ",", embed.unwrap_or(EMBED), "]"];
     parts.concat().into_bytes()
 }
 
@@ -84,8 +90,8 @@ fn write_headers(json: &mut JsonWriter, task: &Task<'_>) {
     json.number_or_null(options.time_limit);
     json.raw(",").number_or_null(options.soft_time_limit);
     json.raw(r#"],"root_id":""#).uuid(task.task_id);
-    json.raw(r#"","parent_id":null,"argsrepr":"#).string(&args_repr(&message.args));
-    json.raw(r#","kwargsrepr":"#).string(&repr(&message.kwargs));
+    json.raw(r#"","parent_id":null,"argsrepr":"#).string(&args_repr(message));
+    json.raw(r#","kwargsrepr":"#).string(&kwargs_repr(message));
     json.raw(r#","origin":"#).string(task.origin);
     json.raw(r#","ignore_result":"#).raw(match options.ignore_result {
         // Workers respect it from Celery 5.6.3 on.
@@ -100,14 +106,15 @@ fn write_headers(json: &mut JsonWriter, task: &Task<'_>) {
     json.raw(",").provenance(task);
 }
 
-fn write_properties(json: &mut JsonWriter, task: &Task<'_>) {
+fn write_properties(json: &mut JsonWriter, task: &Task<'_>, (exchange, routing_key): (&str, &str)) {
     json.raw(r#""correlation_id":""#).uuid(task.task_id);
     json.raw(r#"","delivery_mode":2,"#);
     if let Some(expires_at) = task.expires_at {
         let left = left_ms(expires_at, task.now);
         json.raw(r#""expiration":""#).display(left).raw(r#"","#);
     }
-    json.raw(r#""delivery_info":{"exchange":"","routing_key":"#).string(&task.message.queue.name);
+    json.raw(r#""delivery_info":{"exchange":"#).string(exchange);
+    json.raw(r#","routing_key":"#).string(routing_key);
     json.raw(r#"},"priority":"#).display(task.message.priority.unwrap_or(0));
     json.raw(r#","body_encoding":"base64","delivery_tag":""#).uuid(task.fresh.delivery_tag);
     json.raw(r#"""#);
@@ -121,11 +128,20 @@ pub(super) fn write_expires(json: &mut JsonWriter, expires_at: Option<UnixMs>) {
     };
 }
 
-/// Beat writes absent arguments as the empty tuple, all others as a list.
-pub(super) fn args_repr(args: &str) -> Cow<'static, str> {
-    match args {
-        "[]" => Cow::Borrowed("()"),
-        args => Cow::Owned(repr(args)),
+/// What logs show as the arguments. Beat writes absent ones as the empty tuple, all others as a list.
+pub(super) fn args_repr(message: &Message) -> Cow<'_, str> {
+    match CeleryOptions::of(message).and_then(|options| options.argsrepr.as_deref()) {
+        Some(instead) => Cow::Borrowed(instead),
+        None if &*message.args == "[]" => Cow::Borrowed("()"),
+        None => Cow::Owned(repr(&message.args)),
+    }
+}
+
+/// What logs show as the keyword arguments.
+pub(super) fn kwargs_repr(message: &Message) -> Cow<'_, str> {
+    match CeleryOptions::of(message).and_then(|options| options.kwargsrepr.as_deref()) {
+        Some(instead) => Cow::Borrowed(instead),
+        None => Cow::Owned(repr(&message.kwargs)),
     }
 }
 

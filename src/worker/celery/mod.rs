@@ -17,6 +17,7 @@
 //! It omits one property that beat writes: with a `reply_to`, workers whose result backend is `rpc://`
 //! send each result to a queue of that name, which nobody reads.
 
+mod app;
 mod check;
 mod decode;
 pub mod event;
@@ -26,14 +27,16 @@ mod message;
 mod options;
 mod queue;
 mod result;
+mod stored;
 
 use uuid::Uuid;
 
+pub use self::app::{AppSettings, Route, TaskDefaults};
 pub use self::check::check;
-pub use self::inspect::{Inspection, LiveWorker, Question};
-pub use self::keys::{binding_keys, binding_member, list_key, list_keys};
+pub use self::inspect::{EXCHANGE_END, Inspection, LiveWorker, Question, WorkerAnswers};
+pub use self::keys::{binding_keys, binding_member, channel, list_key, list_keys};
 pub use self::options::CeleryOptions;
-pub use self::queue::{CeleryQueue, ResultBackend};
+pub use self::queue::{CeleryQueue, Fanout, ResultBackend};
 use super::{
     AmqpQueue, DecodeError, Location, Message, Next, Protocol, Publication, RedisCommand,
     ResultKey, Task, TaskResult, Unsendable, Waiting, WorkerKind, Writes,
@@ -65,8 +68,8 @@ impl Protocol for CeleryQueue {
         keys::bind(queue, self)
     }
 
-    fn validate(&self, _message: &Message) -> Result<(), Unsendable> {
-        Ok(())
+    fn validate(&self, message: &Message) -> Result<(), Unsendable> {
+        check::validate(message, self)
     }
 
     fn check(&self, message: &Message) -> Result<(), Unsendable> {
@@ -78,6 +81,9 @@ impl Protocol for CeleryQueue {
     }
 
     fn locations(&self, queue: &str) -> Vec<Location> {
+        if self.fanout.is_some() {
+            return Vec::new();
+        }
         let keys = keys::list_keys(queue, self).into_iter();
         keys.map(|key| Location::at(key, Next::Right)).collect()
     }
@@ -103,7 +109,7 @@ impl Protocol for CeleryQueue {
     }
 
     fn result_queries(&self, task_id: Uuid) -> Vec<RedisCommand> {
-        result::queries(task_id)
+        result::queries(task_id, self)
     }
 
     fn read_result(&self, replies: &[Option<Vec<u8>>]) -> TaskResult {

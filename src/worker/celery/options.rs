@@ -1,5 +1,7 @@
 //! `options:` of an entry on a Celery queue.
 
+use std::sync::Arc;
+
 use crate::worker::{Message, Options};
 
 /// `options:` of an entry on a Celery queue.
@@ -13,6 +15,12 @@ pub struct CeleryOptions {
     pub ignore_result: Option<bool>,
     /// The name to show instead of the task's.
     pub shadow: Option<Box<str>>,
+    /// What logs and monitors show instead of the arguments.
+    pub argsrepr: Option<Box<str>>,
+    /// What they show instead of the keyword arguments.
+    pub kwargsrepr: Option<Box<str>>,
+    /// What runs after the task: the third part of the body, as compact JSON. `None`: nothing.
+    pub embed: Option<Arc<str>>,
 }
 
 impl CeleryOptions {

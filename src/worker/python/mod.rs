@@ -1,5 +1,6 @@
 //! Values as Python writes them: pickles, and `repr`.
 
+pub(super) mod json;
 pub(super) mod pickle;
 mod repr;
 pub(super) mod unpickle;

@@ -1,5 +1,5 @@
-//! Reads Python pickles of plain values only: a pickle that names a class or calls something is
-//! refused, not run. Time and memory stay in proportion to [`MAX_PEEK_BYTES`].
+//! Reads Python pickles without running anything. A pickle that names a class or calls something is refused,
+//! or only described. Time and memory stay in proportion to [`MAX_PEEK_BYTES`].
 
 use serde_json::{Map, Number, Value};
 
@@ -30,14 +30,18 @@ enum Node {
     List(Vec<usize>),
     /// Alternating keys and values.
     Dict(Vec<usize>),
+    /// A class, or what only Python can create from one, in words.
+    Described(String),
 }
 
 /// The value of a pickle of protocol 2 or later; tuples and sets become lists.
 pub(in crate::worker) fn to_json(pickle: &[u8]) -> Result<Value, UnpickleError> {
-    let mut machine = Machine { rest: pickle, ..Machine::default() };
-    let root = machine.run()?;
-    let mut budget = MAX_PEEK_BYTES;
-    machine.value(root, MAX_DEPTH, &mut budget)
+    Machine { rest: pickle, ..Machine::default() }.load()
+}
+
+/// Like [`to_json`], but what only Python can create becomes a text: `ValueError: no such user`.
+pub(in crate::worker) fn describe(pickle: &[u8]) -> Result<Value, UnpickleError> {
+    Machine { rest: pickle, describes: Some(MAX_PEEK_BYTES), ..Machine::default() }.load()
 }
 
 /// Runs a pickle: opcodes of <https://github.com/python/cpython/blob/main/Lib/pickletools.py>.
@@ -50,15 +54,23 @@ struct Machine<'p> {
     marks: Vec<usize>,
     /// Memoized nodes by number; numbers that were never set are absent.
     memo: Vec<usize>,
+    /// About how many more bytes descriptions may take; `None` if nothing is described.
+    describes: Option<usize>,
 }
 
 impl Machine<'_> {
+    fn load(mut self) -> Result<Value, UnpickleError> {
+        let root = self.run()?;
+        let mut budget = MAX_PEEK_BYTES;
+        self.value(root, MAX_DEPTH, &mut budget)
+    }
+
     fn run(&mut self) -> Result<usize, UnpickleError> {
         while self.nodes.len() <= MAX_VALUES {
             match self.byte()? {
                 0x80 => drop(self.byte()?),
                 0x95 => drop(self.number(8)?),
-                b'.' => return self.stack.pop().ok_or(UnpickleError::Broken),
+                b'.' => return self.pop(),
                 b'N' => self.push(Value::Null),
                 0x88 => self.push(Value::Bool(true)),
                 0x89 => self.push(Value::Bool(false)),
@@ -94,12 +106,11 @@ impl Machine<'_> {
                     self.push_node(Node::List(items));
                 }
                 b'a' => {
-                    let item = self.stack.pop().ok_or(UnpickleError::Broken)?;
+                    let item = self.pop()?;
                     self.extend(&[item], false)?;
                 }
                 b's' => {
-                    let value = self.stack.pop().ok_or(UnpickleError::Broken)?;
-                    let key = self.stack.pop().ok_or(UnpickleError::Broken)?;
+                    let (value, key) = (self.pop()?, self.pop()?);
                     self.extend(&[key, value], true)?;
                 }
                 b'e' | 0x90 => {
@@ -121,10 +132,65 @@ impl Machine<'_> {
                 }
                 b'h' => self.recall(1)?,
                 b'j' => self.recall(4)?,
+                opcode if self.describes.is_some() => self.describe(opcode)?,
                 _ => return Err(UnpickleError::NotPlain),
             }
         }
         Err(UnpickleError::TooLarge)
+    }
+
+    /// The opcodes of classes, and of what is created from them.
+    fn describe(&mut self, opcode: u8) -> Result<(), UnpickleError> {
+        match opcode {
+            b'c' => {
+                self.line()?;
+                let name = self.line()?;
+                self.push_node(Node::Described(name));
+            }
+            0x93 => {
+                let name = self.pop()?;
+                self.pop()?;
+                let Node::Plain(Value::String(name)) = &self.nodes[name] else {
+                    return Err(UnpickleError::NotPlain);
+                };
+                let name = name.clone();
+                self.push_node(Node::Described(name));
+            }
+            b'R' | 0x81 => {
+                let (args, class) = (self.pop()?, self.pop()?);
+                let text = self.created(class, args)?;
+                self.push_node(Node::Described(text));
+            }
+            // The state of what was created.
+            b'b' => drop(self.pop()?),
+            _ => return Err(UnpickleError::NotPlain),
+        }
+        Ok(())
+    }
+
+    /// The class and its arguments, as Python shows an exception.
+    fn created(&mut self, class: usize, args: usize) -> Result<String, UnpickleError> {
+        let Node::Described(class) = &self.nodes[class] else {
+            return Err(UnpickleError::NotPlain);
+        };
+        let mut budget = self.describes.unwrap_or_default();
+        let args = self.value(args, MAX_DEPTH, &mut budget)?;
+        let text = |arg: &Value| arg.as_str().map_or_else(|| arg.to_string(), str::to_owned);
+        let args: Vec<_> = args.as_array().into_iter().flatten().map(text).collect();
+        let separator = if args.is_empty() { "" } else { ": " };
+        let created = format!("{class}{separator}{}", args.join(", "));
+        self.describes = Some(budget);
+        Ok(created)
+    }
+
+    fn line(&mut self) -> Result<String, UnpickleError> {
+        let length = self.rest.iter().position(|byte| *byte == b'\n');
+        let line = self.take(length.ok_or(UnpickleError::Broken)? + 1)?;
+        Ok(String::from_utf8_lossy(line).trim_end().to_owned())
+    }
+
+    fn pop(&mut self) -> Result<usize, UnpickleError> {
+        self.stack.pop().ok_or(UnpickleError::Broken)
     }
 
     fn byte(&mut self) -> Result<u8, UnpickleError> {
@@ -190,6 +256,7 @@ impl Machine<'_> {
             Node::Dict(items) if is_dict && more.len().is_multiple_of(2) => {
                 items.extend_from_slice(more);
             }
+            Node::Described(_) => {}
             _ => return Err(UnpickleError::NotPlain),
         }
         Ok(())
@@ -222,6 +289,10 @@ impl Machine<'_> {
         // About the memory that a value takes.
         pay(64)?;
         match &self.nodes[node] {
+            Node::Described(text) => {
+                pay(text.len())?;
+                Ok(text.as_str().into())
+            }
             Node::Plain(value) => {
                 pay(value.as_str().map_or(0, str::len))?;
                 Ok(value.clone())

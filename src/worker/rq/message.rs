@@ -2,7 +2,7 @@
 
 use downbeat_time::UnixMs;
 
-use super::{RqOptions, RqQueue, Serializer};
+use super::{Callback, Dependency, RqOptions, RqQueue, Serializer};
 use crate::worker::json_writer::JsonWriter;
 use crate::worker::python::{pickle, repr};
 use crate::worker::{Message, Push, RedisCommand, Task, Unsendable, Writes};
@@ -19,7 +19,8 @@ fn job_key(task: &Task<'_>) -> String {
     format!("{JOB}{}", task.task_id)
 }
 
-/// Writes the job, adds the queue to the set of all queues, and pushes the id.
+/// Writes the job, adds the queue to the set of all queues, and pushes the id. Whether a job has to wait for
+/// those that it depends on shows only in that step (`push.lua`).
 pub(super) fn render(task: &Task<'_>, settings: RqQueue) -> Writes {
     let list = list_key(&task.message.queue.name);
     let job = job_key(task);
@@ -29,7 +30,13 @@ pub(super) fn render(task: &Task<'_>, settings: RqQueue) -> Writes {
         before.push(command(&["PEXPIREAT", &job, &expires_at.to_string()]));
     }
     before.push(command(&["SADD", "rq:queues", &list]));
-    Writes { before, push: Push::Right, key: list, element: task.task_id.to_string().into() }
+    let push = match RqOptions::of(task.message) {
+        Some(RqOptions { depends_on: Some(_), .. }) => Push::RqDependent,
+        // Workers take from the head.
+        Some(RqOptions { at_front: true, .. }) => Push::Left,
+        _ => Push::Right,
+    };
+    Writes { before, push, key: list, element: task.task_id.to_string().into() }
 }
 
 pub(super) fn command(words: &[&str]) -> RedisCommand {
@@ -63,7 +70,40 @@ fn hash(task: &Task<'_>, key: &str, serializer: Serializer) -> RedisCommand {
     if !options.retry_intervals.is_empty() {
         field("retry_intervals", format!("{:?}", options.retry_intervals).into());
     }
+    let callbacks = [
+        ("success", &options.on_success),
+        ("failure", &options.on_failure),
+        ("stopped", &options.on_stopped),
+    ];
+    for (event, callback) in callbacks {
+        let Some(Callback { func, timeout }) = callback else { continue };
+        field(&format!("{event}_callback_name"), func.as_bytes().to_vec());
+        if let Some(timeout) = timeout {
+            field(&format!("{event}_callback_timeout"), timeout.to_string().into());
+        }
+    }
+    if let Some(dependency) = &options.depends_on {
+        add_dependency(dependency, options.at_front, &mut field);
+    }
     command
+}
+
+/// `dependency_id` is the only one that versions before 1.5 of RQ read.
+fn add_dependency(
+    Dependency { jobs, allow_failure }: &Dependency,
+    at_front: bool,
+    field: &mut impl FnMut(&str, Vec<u8>),
+) {
+    let first = jobs.first().map(|id| id.as_bytes().to_vec());
+    field("dependency_id", first.unwrap_or_default());
+    // Ids are made of letters, digits, hyphens and underscores.
+    field("dependency_ids", format!("{jobs:?}").into());
+    if *allow_failure {
+        field("allow_dependency_failures", b"1".to_vec());
+    }
+    if at_front {
+        field("enqueue_at_front", b"1".to_vec());
+    }
 }
 
 /// `2026-11-21T03:00:00.000Z`: workers crash on an offset.

@@ -5,6 +5,7 @@
 //! RQ's `ttl`: Redis then drops the hash, and workers skip the id.
 
 mod decode;
+mod dotted;
 mod message;
 mod options;
 mod queue;
@@ -12,7 +13,8 @@ mod result;
 
 use uuid::Uuid;
 
-pub use self::options::RqOptions;
+pub use self::dotted::check as check_dotted;
+pub use self::options::{Callback, Dependency, RqOptions};
 pub use self::queue::{RqQueue, Serializer};
 use super::{
     DecodeError, Location, Message, Next, Protocol, RedisCommand, ResultForm, ResultKey, Task,
@@ -30,7 +32,8 @@ impl Protocol for RqQueue {
 
     /// RQ takes the jobs of a queue in order, so priorities have no meaning.
     fn validate(&self, message: &Message) -> Result<(), Unsendable> {
-        message.refuse_priority("RQ's queues know no priorities")
+        dotted::check(&message.task).map_err(|why| Unsendable::new("task", why))?;
+        message.refuse_priority("RQ's queues know no priorities: `options: {at_front: true}`")
     }
 
     fn check(&self, message: &Message) -> Result<(), Unsendable> {

@@ -17,6 +17,34 @@ pub struct RqOptions {
     pub retry_intervals: Vec<i32>,
     /// The text in dashboards; `None`: the call.
     pub description: Option<Box<str>>,
+    /// Whether the job goes before those that already wait.
+    pub at_front: bool,
+    /// What has to end before; `None`: nothing.
+    pub depends_on: Option<Dependency>,
+    /// What is called when the job has succeeded.
+    pub on_success: Option<Callback>,
+    /// What is called when the job has failed.
+    pub on_failure: Option<Callback>,
+    /// What is called when somebody has stopped the job.
+    pub on_stopped: Option<Callback>,
+}
+
+/// Jobs that have to finish before another one: RQ's `Dependency`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dependency {
+    /// Their ids. A job that does not exist holds nothing up.
+    pub jobs: Vec<Box<str>>,
+    /// Whether it is enough that they have failed.
+    pub allow_failure: bool,
+}
+
+/// A function that the worker calls after a job: RQ's `Callback`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Callback {
+    /// Its dotted path.
+    pub func: Box<str>,
+    /// How many seconds it may take; `None`: 60, RQ's own default.
+    pub timeout: Option<i32>,
 }
 
 impl RqOptions {

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::arbitrary::{self, ZONES};
-use crate::{Days, Slots};
+use crate::{Days, Move, Slots};
 
 fn find(name: &str) -> Option<Arc<Zone>> {
     ZONES.iter().find(|zone| zone.name() == name).cloned()
@@ -22,6 +22,7 @@ proptest! {
         timing in arbitrary::timing(), zone in arbitrary::zone(),
         bounds in prop::option::of(arbitrary::bounds()), after in arbitrary::instant(),
     ) {
+        let bounds = bounds.map(|bounds| arbitrary::bounds_of(&timing, bounds));
         let slots = Slots::new(&timing, &zone, bounds.as_ref());
         let stored = read(&slots.canonical()).expect("the form is understood");
         let (bounds, is_whole) = stored.bounds_with(bounds.as_ref().map(|bounds| &*bounds.except));
@@ -66,6 +67,8 @@ fn what_is_not_wholly_understood_is_not_read() {
         "1 every 60000+0 limit 0",
         "1 every 60000+0 from 1e3",
         "1 every 60000+0 except 1 UTC",
+        "1 every 60000+0 move next",
+        "1 every 60000+0 except 004a0092-a1d8-5764-81b1-14ad0c6fde4f UTC move on",
         "1 at",
         "1 at 2 1",
         "1 at 99999999999999999",
@@ -78,6 +81,12 @@ fn what_is_not_wholly_understood_is_not_read() {
         "1 quartz 1 1969 cron 1 8 fffffffe 1ffe 3e and fixed UTC",
         "1 solar moonrise 0 0",
         "1 solar sunset 90000001 0",
+        "1 solar sunset 0 0 0",
+        "1 solar sunset 0 0 86400000",
+        "1 union 1 cron 1 8 fffffffe 1ffe 7f and fixed UTC",
+        "1 union 2 cron 1 8 fffffffe 1ffe 7f and fixed cron 1 8 fffffffe 1ffe 7f and fixed UTC",
+        "1 union 101 cron 1 8 fffffffe 1ffe 7f and fixed UTC",
+        "1 cron 1 8 0 1ffe 7f and fixed 0 0:0:0:0:0:0 80000000:0 UTC",
         "1 rrule DAILY 0 1 0 - 1ffe fffffffe/0 7f   0/0/1 1 1 1  - + UTC",
     ] {
         assert_eq!(read(form), None, "{form}");
@@ -95,4 +104,8 @@ fn days_that_are_left_out_are_known_by_their_hash_only() {
     let (bounds, is_whole) = stored.bounds_with(Some(&weekend));
     assert!(is_whole);
     assert_eq!(bounds.unwrap().except, weekend);
+    let moved = read(&(form + " move previous")).unwrap();
+    let (bounds, _) = moved.bounds_with(Some(&weekend));
+    assert_eq!(bounds.unwrap().move_to, Some(Move::Previous));
+    assert_eq!(moved.bounds_with(None), (None, false));
 }

@@ -6,8 +6,8 @@ use crate::words::{
     weekdays_in_words,
 };
 
-const EVERY_HOUR: u64 = (1 << 24) - 1;
-const EVERY_DAY: u32 = !1;
+pub(super) const EVERY_HOUR: u64 = (1 << 24) - 1;
+pub(super) const EVERY_DAY: u32 = !1;
 /// The maximum number of times a day that are listed; more are described by minute and hour.
 const MAX_TIMES: u32 = 6;
 
@@ -72,7 +72,7 @@ impl Cron {
             (true, true, _) | (true, _, DayMatch::Or) | (_, true, DayMatch::Or) => {
                 months.map(|months| format!("every day in {months}"))
             }
-            (true, false, _) if self.nth != [0; 6] => Some(format!("on {weekdays} of {of}")),
+            (true, false, _) if self.special.is_some() => Some(format!("on {weekdays} of {of}")),
             (true, false, _) => Some(format!("on {weekdays}{within}")),
             (false, true, _) => Some(format!("on {days} of {of}")),
             (false, false, DayMatch::And) => {
@@ -86,14 +86,19 @@ impl Cron {
 
     /// `the 1st and 15th, the last day and the weekday nearest the 20th`
     fn dates_in_words(&self) -> String {
+        let special = self.special.as_deref().copied().unwrap_or_default();
         let dates = |mask: u32| list(&values((mask & EVERY_DAY).into()), |day| ordinal(*day));
-        let nearest = self.nearest & EVERY_DAY;
+        let nearest = special.nearest & EVERY_DAY;
         let s = if nearest.count_ones() > 1 { "s" } else { "" };
+        let before_last = counted_back(special.before_last);
+        let near_before_last = counted_back(special.near_before_last);
         let parts = [
             (self.days & EVERY_DAY != 0).then(|| format!("the {}", dates(self.days))),
             (nearest != 0).then(|| format!("the weekday{s} nearest the {}", dates(nearest))),
+            before_last,
+            near_before_last.map(|days| format!("the weekday nearest {days}")),
             (self.days & 1 != 0).then(|| "the last day".to_string()),
-            (self.nearest & 1 != 0).then(|| "the last weekday (Monday to Friday)".to_string()),
+            (special.nearest & 1 != 0).then(|| "the last weekday (Monday to Friday)".to_string()),
         ];
         and(&parts.into_iter().flatten().collect::<Vec<_>>())
     }
@@ -102,10 +107,18 @@ impl Cron {
     fn weekdays_in_words(&self) -> String {
         const NTH: [&str; 6] = ["first", "second", "third", "fourth", "fifth", "last"];
         let weekly = (self.weekdays != 0).then(|| weekdays_in_words(self.weekdays));
-        let nth = NTH.into_iter().zip(self.nth).filter(|(_, week)| *week != 0);
+        let nth = self.special.as_ref().map_or([0; 6], |special| special.nth);
+        let nth = NTH.into_iter().zip(nth).filter(|(_, week)| *week != 0);
         let nth = nth.map(|(nth, week)| format!("the {nth} {}", weekdays_in_words(week)));
         and(&weekly.into_iter().chain(nth).collect::<Vec<_>>())
     }
+}
+
+/// `the 3rd day before the last`
+fn counted_back(counts: u32) -> Option<String> {
+    let s = if counts.count_ones() > 1 { "s" } else { "" };
+    let days = || list(&values(counts.into()), |day| ordinal(*day));
+    (counts != 0).then(|| format!("the {} day{s} before the last", days()))
 }
 
 impl Quartz {
@@ -219,6 +232,12 @@ mod tests {
                 "0 0 1,15,10W,20W,L * *",
                 "at 00:00 on the 1st and 15th, the weekdays nearest the 10th and 20th and the last \
                  day of every month",
+            ),
+            ("0 9 L-3 * *", "at 09:00 on the 3rd day before the last of every month"),
+            (
+                "0 9 L-5,L-1,L-3W 6 *",
+                "at 09:00 on the 1st and 5th days before the last and the weekday nearest the 3rd day \
+                 before the last of June",
             ),
             ("0 9 * * fri#2", "at 09:00 on the second Friday of every month"),
             (

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::DayMatch;
 use super::field::Field;
-use crate::token::{Token, near};
+use crate::spelling::nearest;
+use crate::token::{Token, number};
 
 /// The error of an expression that is refused: what is wrong, where, and what to write instead.
 ///
@@ -69,16 +70,28 @@ pub enum Problem {
     StepTooLarge,
     /// A step after a single value, so that its end is unclear.
     StepWithoutRange,
-    /// An extension of another cron, and its meaning there.
-    Unsupported(&'static str),
-    /// Something that only crontab lines can have, and its meaning there.
-    CrontabOnly(&'static str),
+    /// A random value.
+    Random,
+    /// Something that only a crontab line can have.
+    NeedsLine {
+        /// Its meaning.
+        meaning: &'static str,
+        /// A line that has it.
+        line: &'static str,
+    },
+    /// A zone before or after the fields.
+    ZoneInLine {
+        /// Its name, if it is one; the suggestion is the line without it, if that is understood.
+        zone: Option<&'static str>,
+    },
     /// A kind of day in a field that cannot have it, and its meaning.
     Misplaced(&'static str),
     /// A kind of day in a range, or with a step.
     SpecialInRange,
     /// A `W` without a day.
     NearestWhat,
+    /// An `L-` without a number of days from 0 to 30.
+    BadBeforeLast,
     /// A `#` without a number from 1 to 5.
     BadNth,
     /// An `H` with something other than a range or a step after it.
@@ -103,6 +116,23 @@ pub enum CronWarning {
         /// Its position in the field's text, in bytes.
         span: Range<usize>,
     },
+    /// A step that does not divide its field evenly.
+    UnevenSteps {
+        /// The field with the step.
+        field: Field,
+        /// The item with the step, as written.
+        item: Box<str>,
+        /// Its position in the text, in bytes.
+        span: Range<usize>,
+        /// When the field matches, in words.
+        runs: String,
+        /// The gaps between these, in words.
+        gaps: String,
+        /// A key of a schedule file with its value, for equal gaps, if there is one.
+        equal: Option<String>,
+        /// The field's values as a list, if it can be written as one.
+        values: Option<String>,
+    },
 }
 
 impl CronError {
@@ -120,7 +150,8 @@ impl CronError {
         CronError {
             field: Some(field),
             allowed: Some(allowed),
-            suggestion: suggest(problem, field, token.text),
+            suggestion: suggest(problem, field, token.text)
+                .filter(|suggestion| field.is_understood(suggestion)),
             ..CronError::of_line(problem, token)
         }
     }
@@ -132,7 +163,7 @@ fn suggest(problem: Problem, field: Field, token: &str) -> Option<String> {
         (Problem::OutOfRange, Field::Hour, "24") => Some("0".into()),
         (Problem::OutOfRange, Field::Minute, "60") => Some("0".into()),
         (Problem::OutOfRange, Field::Weekday, "7") => Some("0".into()),
-        (Problem::UnknownName, ..) => near(token, field.names()),
+        (Problem::UnknownName, ..) => near(token.trim_end_matches(['L', 'l']), field.names()),
         (Problem::StepWithoutRange, Field::Weekday, _) => {
             let (value, step) = token.split_once('/')?;
             Some(format!(
@@ -146,11 +177,28 @@ fn suggest(problem: Problem, field: Field, token: &str) -> Option<String> {
             Some(format!("{value}-{last}/{step}"))
         }
         (Problem::Misplaced(_), _, "?") => Some("*".into()),
-        (Problem::Unsupported(_), ..) => {
-            token.split_once('~').map(|(least, greatest)| format!("H({least}-{greatest})"))
-        }
+        (Problem::Random, ..) => random(token, field),
         _ => None,
     }
+}
+
+/// The name to which a word is near, or to whose first three letters.
+fn near(word: &str, names: &[&str]) -> Option<String> {
+    let short = names.iter().map(|name| &name[..3]);
+    let near = nearest(word, names.iter().copied().chain(short))?;
+    names.iter().find(|name| name.starts_with(near)).map(|name| (*name).to_owned())
+}
+
+/// The hash that takes the place of cronie's `~`: a random value of the field, or between two.
+fn random(token: &str, field: Field) -> Option<String> {
+    let (least, greatest) = token.split_once('~')?;
+    if least.is_empty() && greatest.is_empty() {
+        return Some("H".to_owned());
+    }
+    let mask = field.full_mask();
+    let bound = |text: &str, open: u32| if text.is_empty() { Some(open) } else { number(text) };
+    let (least, greatest) = (bound(least, mask.trailing_zeros())?, bound(greatest, mask.ilog2())?);
+    (least <= greatest).then(|| format!("H({least}-{greatest})"))
 }
 
 impl std::error::Error for CronError {}
@@ -159,13 +207,19 @@ impl fmt::Display for CronError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_problem(f)?;
         match &self.suggestion {
-            Some(suggestion) => write!(f, "; did you mean `{suggestion}`?"),
-            None => self.write_hint(f),
+            Some(suggestion) if !self.is_about_zone() => {
+                write!(f, "; did you mean `{suggestion}`?")
+            }
+            _ => self.write_hint(f),
         }
     }
 }
 
 impl CronError {
+    fn is_about_zone(&self) -> bool {
+        matches!(self.problem, Problem::ZoneInLine { .. })
+    }
+
     fn write_problem(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let token = self.token.escape_debug();
         let field = self.field.map_or("field", Field::name);
@@ -202,15 +256,21 @@ impl CronError {
             Problem::StepWithoutRange => {
                 write!(f, "`{token}` does not say how far the steps of the {field} run")
             }
-            Problem::Unsupported(meaning) => write!(f, "`{token}` ({meaning}) is not supported"),
-            Problem::CrontabOnly(meaning) => {
-                write!(f, "`{token}` ({meaning}) is for crontab lines only")
+            Problem::Random => write!(f, "`{token}` (a random value) is not supported"),
+            Problem::NeedsLine { meaning, .. } => {
+                write!(f, "`{token}` ({meaning}) needs a crontab line")
+            }
+            Problem::ZoneInLine { .. } => {
+                write!(f, "the zone is a key of its own, not part of a line as in `{token}`")
             }
             Problem::Misplaced(meaning) => write!(f, "`{token}` ({meaning}) is not a {field}"),
             Problem::SpecialInRange => {
                 write!(f, "`{token}` mixes a range or a step with a kind of day")
             }
             Problem::NearestWhat => write!(f, "`{token}` does not say which day it should be near"),
+            Problem::BadBeforeLast => {
+                write!(f, "`{token}` does not say how many days before the last")
+            }
             Problem::BadNth => write!(f, "`{token}` does not say which one of the month"),
             Problem::BadHash => write!(f, "`{token}` is not a form of `H`"),
             Problem::NoEntry => {
@@ -258,23 +318,34 @@ impl CronError {
                 write!(f, "; write 1 to {greatest}")
             }
             Problem::StepWithoutRange => f.write_str("; write a range before the step"),
-            Problem::Unsupported(_) => {
-                f.write_str("; write `L` for the last day, or a day up to 28")
+            Problem::Random => f.write_str("; write `H` or `H(a-b)`, a value that stays the same"),
+            Problem::NeedsLine { line, .. } => {
+                write!(f, "; write one, minute first: `cron: \"{line}\"`")
             }
-            Problem::CrontabOnly(_) => {
-                f.write_str("; write one, minute first: `cron: \"30 9 L * *\"`")
+            Problem::ZoneInLine { zone } => {
+                match zone {
+                    Some(zone) => write!(f, "; write `timezone: {zone}`")?,
+                    None => f.write_str("; write `timezone` with a name such as `Asia/Seoul`")?,
+                }
+                match &self.suggestion {
+                    Some(line) => write!(f, " and the line as `{line}`"),
+                    None => f.write_str(" and the line without it"),
+                }
             }
             Problem::Misplaced(_) if self.field == Some(Field::Weekday) => {
                 f.write_str("; write it as the day of month, or `friL` for the last Friday")
             }
             Problem::Misplaced(_) if self.field == Some(Field::Day) => {
-                f.write_str("; write it as the weekday, the fifth field")
+                f.write_str("; write it as the weekday")
             }
-            Problem::Misplaced(_) => f.write_str("; days are the third and the fifth field"),
+            Problem::Misplaced(_) => {
+                f.write_str("; write it as the day of month or the weekday")
+            }
             Problem::SpecialInRange => {
                 f.write_str("; write it by itself or in a list, such as `1,15,L`")
             }
             Problem::NearestWhat => f.write_str("; write `15W`, or `LW` for the last of the month"),
+            Problem::BadBeforeLast => f.write_str("; write `L-1` to `L-30`, or `L-3W` for the nearest day from Monday to Friday"),
             Problem::BadNth => f.write_str("; write `#1` to `#5`, or `friL` for the last"),
             Problem::BadHash => f.write_str("; write `H`, `H(a-b)`, `H/n` or `H(a-b)/n`"),
             Problem::NoEntry => f.write_str("; name an entry"),
@@ -312,6 +383,20 @@ impl fmt::Display for CronWarning {
                 "step `{step}` is larger than the range of {}: only the first value matches",
                 field.key()
             ),
+            CronWarning::UnevenSteps { item, runs, gaps, equal, values, .. } => {
+                write!(f, "`{item}` runs {runs}, so gaps are {gaps}")?;
+                match (equal, values) {
+                    (Some(equal), Some(values)) => {
+                        write!(
+                            f,
+                            "; write `{equal}` for equal gaps, or `{values}` if this is meant"
+                        )
+                    }
+                    (Some(equal), None) => write!(f, "; write `{equal}` for equal gaps"),
+                    (None, Some(values)) => write!(f, "; write `{values}` if this is meant"),
+                    (None, None) => Ok(()),
+                }
+            }
         }
     }
 }

@@ -2,13 +2,17 @@
 
 use std::ops::Range;
 
+use super::days::SpecialDays;
 use super::error::{CronError, CronWarning, Problem};
 use super::special::Special;
+use super::uneven::Steps;
 use crate::token::{Token, number};
 
-/// One of the five fields of a crontab line.
+/// A field of an expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
+    /// 0 to 59; only a Quartz line has it.
+    Second,
     /// 0 to 59.
     Minute,
     /// 0 to 23.
@@ -46,6 +50,7 @@ impl Field {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Field::Second => "second",
             Field::Minute => "minute",
             Field::Hour => "hour",
             Field::Day => "day of month",
@@ -58,6 +63,7 @@ impl Field {
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
+            Field::Second => "second",
             Field::Minute => "minute",
             Field::Hour => "hour",
             Field::Day => "day_of_month",
@@ -72,7 +78,7 @@ impl Field {
 
     pub(super) fn last(self) -> u32 {
         match self {
-            Field::Minute => 59,
+            Field::Second | Field::Minute => 59,
             Field::Hour => 23,
             Field::Day => 31,
             Field::Month => 12,
@@ -88,22 +94,35 @@ impl Field {
         match self {
             Field::Month => &MONTHS,
             Field::Weekday => &WEEKDAYS,
-            _ => &[],
+            Field::Second | Field::Minute | Field::Hour | Field::Day => &[],
         }
     }
 }
 
-/// Reads English weekday names as bits 0 (Sunday) to 6: `sat`, `mon-fri`.
+impl Field {
+    /// Whether a crontab line can have this in the field.
+    pub(super) fn is_understood(self, text: &str) -> bool {
+        let mut notes = Notes::default();
+        let dialect = Dialect::Crontab;
+        let mut reader = FieldReader { field: self, dialect, entry: Some(""), notes: &mut notes };
+        reader.read(Token { text, at: 0 }).is_ok()
+    }
+}
+
+/// Reads weekdays as bits 0 (Sunday) to 6: those with English names, as in `sat` and `mon-fri`; and those that count
+/// only as the first to the fifth in a month or as the last, as in `mon#1`, `friL` and `5L`.
 #[must_use]
-pub fn weekdays(text: &str) -> Option<u8> {
-    let named = |part: &str| part.starts_with(|c: char| c.is_ascii_alphabetic());
+pub fn weekdays(text: &str) -> Option<(u8, [u8; 6])> {
+    let named = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic()) || part.contains(['#', 'l', 'L'])
+    };
     if !text.split(['-', ',']).all(named) {
         return None;
     }
     let (field, dialect, mut notes) = (Field::Weekday, Dialect::Crontab, Notes::default());
     let mut reader = FieldReader { field, dialect, entry: None, notes: &mut notes };
     let set = reader.read(Token { text, at: 0 }).ok()?;
-    (set.nth == [0; 6]).then_some(set.mask as u8)
+    Some((set.mask as u8, set.special.nth))
 }
 
 /// The rules that a field is read by.
@@ -114,6 +133,8 @@ pub(super) enum Dialect {
     Crontab,
     /// Celery's `crontab(…)`, without what Celery accepts but does not understand.
     Celery,
+    /// The kinds of days of a Quartz line, in which weekdays are 1 (Sunday) to 7.
+    Quartz,
 }
 
 /// The values that a field matches.
@@ -121,10 +142,7 @@ pub(super) enum Dialect {
 pub(super) struct Set {
     /// In a day field, bit 0 is the last day of a month.
     pub(super) mask: u64,
-    /// See [`super::Cron`].
-    pub(super) nearest: u32,
-    /// See [`super::Cron`].
-    pub(super) nth: [u8; 6],
+    pub(super) special: SpecialDays,
     /// Whether the text begins with `*`, or with `?`, which means the same in a day field.
     pub(super) star: bool,
 }
@@ -135,6 +153,8 @@ pub(super) struct Notes {
     pub(super) warnings: Vec<CronWarning>,
     /// The position of each `H`, and the value that it stands for.
     pub(super) hashed: Vec<(Range<usize>, String)>,
+    /// Items with a step.
+    pub(super) steps: Vec<Steps>,
 }
 
 /// Reads one field.
@@ -177,7 +197,7 @@ impl FieldReader<'_> {
         }
         let step_value = step.map_or(Ok(1), |step| self.step(step))?;
         if range.text == "*" {
-            return Ok(self.walk(self.field.first(), self.field.last(), step_value));
+            return Ok(self.steps(item, self.field.first(), self.field.last(), step_value));
         }
         if range.text.starts_with('*') {
             return Err(self.error(Problem::StrayStar, item));
@@ -187,13 +207,13 @@ impl FieldReader<'_> {
             Some(to) => {
                 let to = self.value(to)?;
                 let (from, to) = self.sunday_at_both_ends(from, to);
-                Ok(self.walk(from, to, step_value))
+                Ok(self.steps(item, from, to, step_value))
             }
             None if step.is_none() => Ok(self.walk(from, from, 1)),
             None if self.field == Field::Weekday || self.dialect == Dialect::Celery => {
                 Err(self.error(Problem::StepWithoutRange, item))
             }
-            None => Ok(self.walk(from, self.field.last(), step_value)),
+            None => Ok(self.steps(item, from, self.field.last(), step_value)),
         }
     }
 
@@ -204,6 +224,14 @@ impl FieldReader<'_> {
             (7, to) if self.field == Field::Weekday => (0, to),
             ends => ends,
         }
+    }
+
+    /// Every `step`-th value of the range, which is noted.
+    pub(super) fn steps(&mut self, item: Token<'_>, from: u32, to: u32, step: u32) -> u64 {
+        if step > 1 {
+            self.notes.steps.push(Steps::new(self.field, item, from, to, step));
+        }
+        self.walk(from, to, step)
     }
 
     /// Every `step`-th value of the range, which may wrap around the end of the field.
@@ -233,7 +261,9 @@ impl FieldReader<'_> {
         }
         if step > self.greatest() {
             match self.dialect {
-                Dialect::Crontab => return Err(self.error(Problem::StepTooLarge, token)),
+                Dialect::Crontab | Dialect::Quartz => {
+                    return Err(self.error(Problem::StepTooLarge, token));
+                }
                 Dialect::Celery => self.notes.warnings.push(CronWarning::StepTooLarge {
                     field: self.field,
                     step: token.text.into(),
@@ -247,9 +277,9 @@ impl FieldReader<'_> {
 
     pub(super) fn value(&self, token: Token<'_>) -> Result<u32, CronError> {
         if let Some(value) = number(token.text) {
-            let allowed = self.field.first()..=self.greatest();
+            let allowed = self.least()..=self.greatest();
             return if allowed.contains(&value) {
-                Ok(value)
+                Ok(value + self.field.first() - self.least())
             } else {
                 Err(self.error(Problem::OutOfRange, token))
             };
@@ -273,14 +303,20 @@ impl FieldReader<'_> {
         Some(index as u32 + self.field.first())
     }
 
+    /// The least number that may be written.
+    fn least(&self) -> u32 {
+        let one = self.field == Field::Weekday && self.dialect == Dialect::Quartz;
+        self.field.first() + u32::from(one)
+    }
+
     /// The greatest number that may be written.
     fn greatest(&self) -> u32 {
-        let seven = self.field == Field::Weekday && self.dialect == Dialect::Crontab;
+        let seven = self.field == Field::Weekday && self.dialect != Dialect::Celery;
         self.field.last() + u32::from(seven)
     }
 
     pub(super) fn error(&self, problem: Problem, token: Token<'_>) -> CronError {
-        let allowed = (self.field.first(), self.greatest());
+        let allowed = (self.least(), self.greatest());
         CronError::in_field(problem, self.field, allowed, token)
     }
 }

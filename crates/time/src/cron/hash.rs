@@ -43,7 +43,7 @@ impl FieldReader<'_> {
         }
         let from = self.wrap(from + below(step));
         self.notes.hashed.push((item.span(), format!("{from}-{to}/{step}")));
-        Ok(self.walk(from, to, step))
+        Ok(self.steps(item, from, to, step))
     }
 
     /// Reads nothing or `(a-b)`; otherwise `None`.

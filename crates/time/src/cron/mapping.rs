@@ -7,6 +7,7 @@
 
 use super::error::{CronError, Problem};
 use super::field::{Dialect, Field, FieldReader, Notes, Set};
+use super::uneven::Stepped;
 use super::{Cron, DayMatch, Parsed, Sets};
 use crate::token::Token;
 
@@ -52,6 +53,8 @@ impl Cron {
         };
         let cron = sets.into_cron(day_match.unwrap_or(DayMatch::And));
         if cron.ever_comes() {
+            let stepped = Stepped { cron: &cron, seconds: 1, every_year: true, first_weekday: 0 };
+            notes.warnings.extend(stepped.warnings(&notes.steps));
             return Ok(Parsed { cron, warnings: notes.warnings, resolved: None });
         }
         let day = Token { text: fields.day_of_month.unwrap_or("*"), at: 0 };

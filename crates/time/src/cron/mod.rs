@@ -28,6 +28,8 @@ mod next;
 mod parse;
 mod quartz;
 mod special;
+mod uneven;
+mod zoned;
 
 #[cfg(test)]
 mod tests;
@@ -39,14 +41,15 @@ pub(super) use field::MONTHS;
 pub use field::{Field, WEEKDAYS, weekdays};
 pub use mapping::MappingFields;
 pub use parse::Line;
-pub use quartz::Quartz;
+pub use quartz::{ParsedQuartz, Quartz};
 
 use super::canonical::{Form, mask};
 use super::wall::Class;
+use days::SpecialDays;
 use field::Set;
 
 /// A cron expression to the minute: days and times of a zone's clock that match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cron {
     /// Bits 0 to 59.
     minutes: u64,
@@ -54,15 +57,12 @@ pub struct Cron {
     hours: u32,
     /// Bits 1 to 31; bit 0 is the last day of a month.
     days: u32,
-    /// Bits 1 to 31: the day from Monday to Friday nearest that one, in the same month; bit 0: nearest the last
-    /// day.
-    nearest: u32,
     /// Bits 1 to 12.
     months: u16,
     /// Bits 0 (Sunday) to 6.
     weekdays: u8,
-    /// Weekdays that count only as the first to the fifth in a month, or as the last.
-    nth: [u8; 6],
+    /// Days that differ from month to month; `None` if there are none but the last day.
+    special: Option<Box<SpecialDays>>,
     /// [`DayMatch::And`] unless both day fields are restricted.
     day_match: DayMatch,
     class: Class,
@@ -109,10 +109,9 @@ impl Sets {
             minutes: self.minute.mask,
             hours: self.hour.mask as u32,
             days: self.day.mask as u32,
-            nearest: self.day.nearest,
+            special: self.day.special.and(self.weekday.special).boxed(),
             months: self.month.mask as u16,
             weekdays: self.weekday.mask as u8,
-            nth: self.weekday.nth,
             day_match: if self.both_days_restricted() { day_match } else { DayMatch::And },
             class,
         }
@@ -131,11 +130,16 @@ impl Cron {
         self.class == Class::Fixed
     }
 
+    /// The size of what it keeps on the heap, in bytes.
+    pub(crate) fn heap_size(&self) -> usize {
+        self.special.as_deref().map_or(0, size_of_val)
+    }
+
     /// The expression in canonical form, the same for all ways of writing it: masks in hexadecimal (minutes,
     /// hours, days, months, weekdays), the day rule and the class, then what differs from month to month, if
-    /// anything (nearest days, first to fifth and last weekdays).
+    /// anything.
     pub(super) fn canonical(&self) -> String {
-        let Cron { minutes, hours, days, months, weekdays, nearest, .. } = self;
+        let Cron { minutes, hours, days, months, weekdays, .. } = self;
         let class = match self.class {
             Class::Wildcard => "wild",
             Class::Fixed => "fixed",
@@ -144,11 +148,9 @@ impl Cron {
         let line = format!(
             "cron {minutes:x} {hours:x} {days:x} {months:x} {weekdays:x} {day_match} {class}"
         );
-        match (nearest, self.nth) {
-            (0, [0, 0, 0, 0, 0, 0]) => line,
-            (_, [first, second, third, fourth, fifth, last]) => format!(
-                "{line} {nearest:x} {first:x}:{second:x}:{third:x}:{fourth:x}:{fifth:x}:{last:x}"
-            ),
+        match &self.special {
+            None => line,
+            Some(special) => format!("{line} {}", special.canonical()),
         }
     }
 
@@ -169,22 +171,12 @@ impl Cron {
             "fixed" => Class::Fixed,
             _ => return None,
         };
-        let (mut nearest, mut nth) = (0, [0; 6]);
         // No zone's name is a number.
-        if let Some(special) = words.peek().and_then(|word| mask(word, u32::MAX.into())) {
-            words.next();
-            nearest = special as u32;
-            let mut weeks = words.next()?.split(':');
-            for week in &mut nth {
-                *week = mask(weeks.next()?, 0x7f)? as u8;
-            }
-            if weeks.next().is_some() {
-                return None;
-            }
-        }
+        let is_special = words.peek().is_some_and(|word| mask(word, u32::MAX.into()).is_some());
+        let special = if is_special { SpecialDays::from_canonical(words)?.boxed() } else { None };
         let (hours, days, months) = (hours as u32, days as u32, months as u16);
         let weekdays = weekdays as u8;
-        let cron = Cron { minutes, hours, days, nearest, months, weekdays, nth, day_match, class };
+        let cron = Cron { minutes, hours, days, special, months, weekdays, day_match, class };
         cron.ever_comes().then_some(cron)
     }
 }

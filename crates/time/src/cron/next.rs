@@ -15,9 +15,23 @@ impl Cron {
     /// Depends only on its arguments, and takes about as long for far slots as for near ones.
     #[must_use]
     pub fn next(&self, zone: &Zone, after: UnixMs) -> Option<UnixMs> {
-        // The first whole minute at or after a reading.
-        let reading_from = |from_s: i64| self.reading_from((from_s + 59).div_euclid(60));
-        wall::next(self.class, zone, after, |from_s| reading_from(from_s).map(|minute| minute * 60))
+        wall::next(self.class, zone, after, |from_s| self.second_from(from_s))
+    }
+
+    /// The first reading at or after `from_s` that falls on a slot, in seconds since 1970 on the wall.
+    pub(crate) fn reading_on(&self, zone: &Zone, slot: UnixMs, from_s: i64) -> Option<i64> {
+        wall::reading_on(self.class, zone, slot, from_s, |from_s| self.second_from(from_s))
+    }
+
+    /// The first matching reading at or after `from_s`, both in seconds since 1970 on the wall.
+    fn second_from(&self, from_s: i64) -> Option<i64> {
+        // The first whole minute at or after it.
+        self.reading_from((from_s + 59).div_euclid(60)).map(|minute| minute * 60)
+    }
+
+    /// The number of times on a matching day.
+    pub(crate) fn times_a_day(&self) -> u32 {
+        self.minutes.count_ones() * self.hours.count_ones()
     }
 
     /// The first matching reading at or after `from`, both in minutes since 1970 on the wall.

@@ -5,8 +5,11 @@ use std::ops::Range;
 
 use super::error::{CronError, CronWarning, Problem};
 use super::field::{Dialect, Field, FieldReader, Notes, Set};
+use super::uneven::Stepped;
+use super::zoned::refuse_zone;
 use super::{Cron, DayMatch, Parsed, Sets};
-use crate::token::{Token, near};
+use crate::spelling::nearest;
+use crate::token::Token;
 
 const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
@@ -46,6 +49,8 @@ impl Cron {
     pub fn parse<'a>(line: impl Into<Line<'a>>) -> Result<Parsed, CronError> {
         let Line { text, day_match, entry } = line.into();
         let trimmed = Token { text, at: 0 }.trim();
+        let is_read = |text: &str| Cron::parse(Line { entry: Some(""), ..text.into() }).is_ok();
+        refuse_zone(trimmed, ORDER.len(), is_read)?;
         if trimmed.text.starts_with('@') {
             return Cron::parse(nickname(trimmed)?);
         }
@@ -72,6 +77,8 @@ impl Cron {
             let dates = Token { text: &text[at..fields[last].span().end], at };
             return Err(CronError::of_line(Problem::NeverComes, dates));
         }
+        let stepped = Stepped { cron: &cron, seconds: 1, every_year: true, first_weekday: 0 };
+        notes.warnings.extend(stepped.warnings(&notes.steps));
         let resolved = (!notes.hashed.is_empty()).then(|| resolve(text, &notes.hashed));
         Ok(Parsed { cron, warnings: notes.warnings, resolved })
     }
@@ -111,7 +118,7 @@ fn nickname(line: Token<'_>) -> Result<&'static str, CronError> {
         return Err(CronError::of_line(Problem::NoTimes, line));
     }
     let names = NICKNAMES.map(|(name, _)| name);
-    let suggestion = near(line.text, &names);
+    let suggestion = nearest(line.text, names).map(str::to_owned);
     Err(CronError { suggestion, ..CronError::of_line(Problem::UnknownNickname, line) })
 }
 

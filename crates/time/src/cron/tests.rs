@@ -9,6 +9,8 @@ mod oracle;
 mod oracle_of_seconds;
 mod quartz;
 mod special_days;
+mod uneven;
+mod zoned;
 
 use jiff::Timestamp;
 

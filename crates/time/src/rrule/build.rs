@@ -8,7 +8,7 @@ use super::periods::{DAY_S, END_S, Freq, Periods};
 use super::times::{Times, clock};
 use super::{MAX_COUNTED, MAX_NUMBER, Parsed, Rrule, RruleWarning};
 use crate::calendar::{date_of, weekday_of};
-use crate::token::near;
+use crate::spelling::nearest;
 use crate::unix_ms::UnixMs;
 use crate::zone::Zone;
 
@@ -50,7 +50,7 @@ fn freq(written: &Written<'_>) -> Result<Freq, RruleError> {
     let known =
         Freq::ALL.into_iter().find(|freq| freq.name().eq_ignore_ascii_case(part.value.text));
     known.ok_or_else(|| {
-        let near = near(part.value.text, &Freq::ALL.map(Freq::name));
+        let near = nearest(part.value.text, Freq::ALL.map(Freq::name)).map(str::to_owned);
         Problem::UnknownFreq { token: part.value.quoted(), near }.at(part.value)
     })
 }

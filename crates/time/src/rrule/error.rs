@@ -39,6 +39,8 @@ pub enum Problem {
     UnknownParameter(Box<str>),
     #[error("`{name}` is not a part of a rule; {}", hint(.near, "write NAME=value with a name of RFC 5545"))]
     UnknownPart { name: Box<str>, near: Option<String> },
+    #[error("`EXRULE` is no longer part of RFC 5545; {}", except_hint(.days))]
+    Exrule { days: Option<String> },
     #[error("BYEASTER is not part of RFC 5545; write the dates as RDATE")]
     Easter,
     #[error("a second {0}; keep one of the two")]
@@ -127,6 +129,13 @@ pub(super) const FREQS: &str = "YEARLY, MONTHLY, WEEKLY, DAILY, HOURLY, MINUTELY
 /// The first year allowed: schedules need no earlier dates, and the calendar's arithmetic begins not long
 /// before.
 pub(super) const FIRST_YEAR: u32 = 1600;
+
+fn except_hint(days: &Option<String>) -> String {
+    match days {
+        Some(days) => format!("write `except: [{days}]` beside `rrule`"),
+        None => "write `except` beside `rrule`, or the dates as EXDATE".to_owned(),
+    }
+}
 
 fn hint(near: &Option<String>, otherwise: &str) -> String {
     match near {

@@ -35,6 +35,20 @@ impl Rrule {
         ruled.into_iter().chain(added).min()
     }
 
+    /// The first reading at or after `from` that falls on a slot, in seconds since 1970 on the wall.
+    pub(crate) fn reading_on(&self, zone: &Zone, slot: UnixMs, from: i64) -> Option<i64> {
+        let is_ruled = slot <= self.until;
+        wall::reading_on(Class::Fixed, zone, slot, from, |from| {
+            let ruled = if is_ruled { self.reading_from(from) } else { None };
+            ruled.into_iter().chain(self.added_from(from)).min()
+        })
+    }
+
+    /// At most this many times a day: those of the rule, and all RDATEs.
+    pub(crate) fn times_a_day(&self) -> u32 {
+        self.times.count() + self.added.len() as u32
+    }
+
     /// The first RDATE at or after `from`.
     fn added_from(&self, from: i64) -> Option<i64> {
         self.added.get(self.added.partition_point(|reading| *reading < from)).copied()

@@ -7,7 +7,9 @@ use super::error::{Allowed, FIRST_YEAR, Problem, RruleError};
 use super::periods::DAY_S;
 use super::{MAX_DATES, MAX_TEXT};
 use crate::calendar::{Date, day_of, month_length};
-use crate::token::{Token, near, number};
+use crate::cron;
+use crate::spelling::nearest;
+use crate::token::{Token, number};
 use crate::unix_ms::UnixMs;
 use crate::zone::Zone;
 
@@ -94,13 +96,36 @@ pub(super) fn read<'t>(text: &'t str, zone: &Zone) -> Result<Written<'t>, RruleE
     if written.parts.is_empty() { Err(Problem::NoRule.at(whole)) } else { Ok(written) }
 }
 
+/// The weekdays of a weekly rule that has nothing else, as `except` names them.
+fn weekdays_of(rule: &str) -> Option<String> {
+    let rule = rule.to_ascii_uppercase();
+    let (mut days, mut is_weekly) = (None, false);
+    for part in rule.split(';') {
+        match part.split_once('=')? {
+            ("FREQ", "WEEKLY") => is_weekly = true,
+            ("BYDAY", names) => days = Some(names),
+            ("WKST", _) => {}
+            _ => return None,
+        }
+    }
+    let name = |day| {
+        let index = WEEKDAYS.iter().position(|known| *known == day)?;
+        cron::WEEKDAYS[index].get(..3)
+    };
+    let names: Option<Vec<&str>> = days.filter(|_| is_weekly)?.split(',').map(name).collect();
+    Some(names?.join(", "))
+}
+
 fn line<'t>(line: Token<'t>, zone: &Zone, written: &mut Written<'t>) -> Result<(), RruleError> {
     let (head, value) = line.split_once(':');
     // A rule alone needs no name.
     let Some(value) = value else { return rule(line, zone, written) };
     let (name, parameters) = head.split_once(';');
     let Some(property) = known(name, &PROPERTIES) else {
-        let near = near(name.text, &PROPERTIES);
+        if name.text.eq_ignore_ascii_case("EXRULE") {
+            return Err(Problem::Exrule { days: weekdays_of(value.text) }.at(line));
+        }
+        let near = nearest(name.text, PROPERTIES).map(str::to_owned);
         return Err(Problem::UnknownProperty { name: name.quoted(), near }.at(name));
     };
     if value.text.is_empty() {
@@ -149,7 +174,7 @@ fn unknown_part(name: Token<'_>) -> RruleError {
         "BYEASTER" => return Problem::Easter.at(name),
         // `dateutil`'s name.
         "BYWEEKDAY" => Some("BYDAY".to_owned()),
-        _ => near(name.text, &PARTS),
+        _ => nearest(name.text, PARTS).map(str::to_owned),
     };
     Problem::UnknownPart { name: name.quoted(), near }.at(name)
 }

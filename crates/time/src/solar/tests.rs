@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::arbitrary::solar_event;
+use crate::arbitrary::{solar_event, solar_offset};
 
 fn utc(text: &str) -> UnixMs {
     UnixMs::from(text.parse::<jiff::Timestamp>().unwrap())
@@ -109,6 +109,46 @@ fn it_is_described_in_words_and_has_one_canonical_text() {
     }
 }
 
+#[test]
+fn an_offset_may_cross_midnight_and_polar_days_have_no_slot() {
+    const MINUTE_MS: i64 = 60_000;
+    let tromso = solar(Event::Sunset, 69.65, 18.96).offset(-30 * MINUTE_MS).unwrap();
+    // The last sunset before the midnight sun is at 00:19 in Oslo, and half an hour before it is the day before.
+    let last = ["2027-05-16T21:29:00Z", "2027-05-17T21:49:00Z"];
+    let slots = slots(tromso, "2027-05-16T12:00:00Z", 3);
+    assert!(slots[2].as_str() > "2027-07-20", "{slots:?}");
+    assert_eq!(slots[..2], last);
+}
+
+#[test]
+fn the_first_slots_of_1970_are_found_with_an_offset() {
+    let noon = |minutes: i64| solar(Event::SolarNoon, 0.0, 179.0).offset(minutes * 60_000).unwrap();
+    let first = |minutes| noon(minutes).next(UnixMs::MIN).unwrap().to_string();
+    assert_eq!(first(0), "1970-01-01T00:07:00Z");
+    assert_eq!(first(10), "1970-01-01T00:17:00Z");
+    assert_eq!(first(-7), "1970-01-01T00:00:00Z");
+    assert_eq!(first(-8), "1970-01-02T00:00:00Z");
+    // From the noon of the day before 1970.
+    assert_eq!(first(23 * 60 + 59), "1970-01-01T00:06:00Z");
+    assert_eq!(noon(-8).next(LAST), None);
+}
+
+#[test]
+fn an_offset_is_part_of_the_text_and_shorter_than_a_day() {
+    let sunset = solar(Event::Sunset, 37.57, 126.98);
+    let moved = |ms| sunset.offset(ms).unwrap();
+    assert_eq!(moved(-1_800_000).describe(), "30 minutes before sunset at 37.57° N, 126.98° E");
+    assert_eq!(
+        moved(5_400_000).describe(),
+        "1 hour 30 minutes after sunset at 37.57° N, 126.98° E"
+    );
+    assert_eq!(moved(-1_800_000).canonical(), "solar sunset 37570000 126980000 -1800000");
+    assert_eq!(moved(0), sunset);
+    for too_long in [86_400_000, -86_400_000, i64::MIN, i64::MAX] {
+        assert_eq!(sunset.offset(too_long), None);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
@@ -118,6 +158,15 @@ proptest! {
         prop_assert_eq!(slot.0 % MINUTE_MS, 0);
         let later = solar.next(slot).unwrap();
         prop_assert!(later.since(slot).as_secs() >= 6 * 3600, "{slot} and {later}");
+    }
+
+    #[test]
+    fn an_offset_moves_every_slot(
+        solar in solar_event(), offset_ms in solar_offset(), after_s in 86_400..4_102_444_800_i64,
+    ) {
+        let (after, moved) = (UnixMs::from_secs(after_s), solar.offset(offset_ms).unwrap());
+        let event = solar.next(UnixMs(after.0 - offset_ms)).unwrap();
+        prop_assert_eq!(moved.next(after), Some(UnixMs(event.0 + offset_ms)));
     }
 
     #[test]

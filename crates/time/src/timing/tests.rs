@@ -14,7 +14,7 @@ fn cron(line: &str) -> Timing {
 }
 
 fn quartz(line: &str) -> Timing {
-    Timing::Quartz(Box::new(Quartz::parse(line).unwrap()))
+    Timing::Quartz(Box::new(Quartz::parse(line).unwrap().quartz))
 }
 
 fn every(period: Duration) -> Timing {

@@ -118,3 +118,31 @@ fn strftime_knows_the_abbreviation_of_the_time_and_follows_the_table_before_1970
     assert_eq!(shown("Asia/Seoul", early), "1955-01-01 09:00:00 +09 +0900 -473385600 +0900");
     assert_eq!(shown("UTC", early), "1955-01-01 00:00:00 UTC +0000 -473385600 UTC");
 }
+
+#[test]
+fn a_clock_keeps_changing_if_its_rules_say_so() {
+    for (name, changes) in [
+        ("America/New_York", true),
+        ("Australia/Lord_Howe", true),
+        // Until 2026.
+        ("Africa/Casablanca", false),
+        ("Asia/Seoul", false),
+        ("Pacific/Apia", false),
+        ("UTC", false),
+    ] {
+        assert_eq!(zone(name).keeps_changing(), changes, "{name}");
+    }
+}
+
+#[test]
+fn two_clocks_differ_from_the_first_instant_at_which_they_show_something_else() {
+    let new_year = utc("2027-01-01T00:00:00Z");
+    let differs = |one, two, from| zone(one).differs_from(&zone(two), from);
+    let spring = Some(utc("2027-03-28T01:00:00Z"));
+    assert_eq!(differs("Europe/London", "UTC", new_year), spring);
+    assert_eq!(differs("UTC", "Europe/London", new_year), spring);
+    let summer = utc("2027-07-01T00:00:00Z");
+    assert_eq!(differs("UTC", "Europe/London", summer), Some(summer));
+    // They differed long ago.
+    assert_eq!(differs("Asia/Seoul", "Asia/Tokyo", new_year), None);
+}

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use downbeat_time::nearest;
+
 use super::{Warnings, enabled, others};
 use crate::config::language::limits::DEFAULT_QUEUE;
 use crate::config::language::loaded::Loaded;
 use crate::schedule::Entry;
-use crate::text::{Problem, nearest};
+use crate::text::Problem;
 use crate::worker::Queues;
 
 /// Warnings about queues that entries name but the configuration does not: they are Celery's, or
@@ -31,7 +33,7 @@ pub fn unnamed_queues(loaded: &Loaded, queues: &Queues) -> Vec<Problem> {
             entry.name,
             others(count)
         );
-        let hint = match nearest(name, &named) {
+        let hint = match nearest(name, named.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("if that is so, name it: `queues: {{{name}: {{worker: celery}}}}`"),
         };

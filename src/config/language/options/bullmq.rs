@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::config::foreign::words;
+use crate::config::language::elsewhere;
 use crate::text::section::{Key, REQUIRED, Read, Section};
 use crate::text::types::{LENGTH, Type};
 use crate::text::{Node, Report, Scalar, expect};
@@ -11,13 +13,12 @@ use crate::worker::bullmq::{Backoff, Keep};
 /// Maximum number of attempts.
 const MAX_ATTEMPTS: u32 = 1000;
 
-pub(super) static SECTION: Section<Read<BullmqOptions>> = Section {
+pub(in crate::config::language) static SECTION: Section<Read<BullmqOptions>> = Section {
     title: "`options` of a BullMQ queue",
     of: "`options` of a BullMQ queue",
     keys: &[&[
         Key {
             name: "attempts",
-            aliases: &["retries"],
             of_type: Type {
                 words: "number",
                 schema: r#"{"type": "integer", "minimum": 1, "maximum": 1000}"#,
@@ -31,7 +32,6 @@ pub(super) static SECTION: Section<Read<BullmqOptions>> = Section {
         },
         Key {
             name: "backoff",
-            aliases: &[],
             of_type: Type {
                 words: "length or mapping",
                 schema: r##"{"anyOf": [{"$ref": "#/$defs/length"}, {"$ref": "#/$defs/backoff"}]}"##,
@@ -43,7 +43,6 @@ pub(super) static SECTION: Section<Read<BullmqOptions>> = Section {
         },
         Key {
             name: "remove_on_complete",
-            aliases: &["removeoncomplete"],
             of_type: KEEP,
             default: "`true`",
             doc: "what becomes of the job when it is done: removed, or kept among the newest so many of its \
@@ -53,7 +52,6 @@ pub(super) static SECTION: Section<Read<BullmqOptions>> = Section {
         },
         Key {
             name: "remove_on_fail",
-            aliases: &["removeonfail"],
             of_type: KEEP,
             default: "the worker's own, else `false`",
             doc: "the same, when its last attempt has failed",
@@ -61,6 +59,8 @@ pub(super) static SECTION: Section<Read<BullmqOptions>> = Section {
             read: |node, options, report| options.remove_on_fail = keep(node, report),
         },
     ]],
+    foreign: words::BULLMQ_OPTIONS,
+    elsewhere: elsewhere::OPTIONS,
     types: &[(
         "keep",
         r##"{
@@ -89,7 +89,6 @@ pub(super) static BACKOFF: Section<Read<BackoffDraft>> = Section {
     keys: &[&[
         Key {
             name: "type",
-            aliases: &[],
             of_type: Type {
                 words: "`fixed` or `exponential`",
                 schema: r#"{"enum": ["fixed", "exponential"]}"#,
@@ -101,7 +100,6 @@ pub(super) static BACKOFF: Section<Read<BackoffDraft>> = Section {
         },
         Key {
             name: "delay",
-            aliases: &[],
             of_type: LENGTH,
             default: REQUIRED,
             doc: "the first pause",
@@ -127,15 +125,7 @@ fn backoff(node: &Node<'_>, report: &mut Report<'_>) -> Option<Backoff> {
 }
 
 fn exponential(node: &Node<'_>, report: &mut Report<'_>) -> Option<bool> {
-    match node.scalar() {
-        Some(Scalar::Text("fixed")) => Some(false),
-        Some(Scalar::Text("exponential")) => Some(true),
-        _ => {
-            let found = report.found(node);
-            report.error(node.span, format!("expected `fixed` or `exponential`, found {found}"));
-            None
-        }
-    }
+    expect::one_of(node, &[("fixed", false), ("exponential", true)], None, report)
 }
 
 /// `true` or `false` as in BullMQ, a number of jobs, or an age.

@@ -1,5 +1,7 @@
 //! `options:` of an entry on a Dramatiq queue.
 
+use crate::config::foreign::words;
+use crate::config::language::elsewhere;
 use crate::text::expect;
 use crate::text::section::{Key, Read, Section};
 use crate::text::types::{LENGTH, Type};
@@ -8,13 +10,12 @@ use crate::worker::DramatiqOptions;
 /// Maximum number of retries of a failed message.
 const MAX_RETRIES: u32 = 1000;
 
-pub(super) static SECTION: Section<Read<DramatiqOptions>> = Section {
+pub(in crate::config::language) static SECTION: Section<Read<DramatiqOptions>> = Section {
     title: "`options` of a Dramatiq queue",
     of: "`options` of a Dramatiq queue",
     keys: &[&[
         Key {
             name: "max_retries",
-            aliases: &["retries"],
             of_type: Type {
                 words: "number",
                 schema: r#"{"type": "integer", "minimum": 0, "maximum": 1000}"#,
@@ -28,7 +29,6 @@ pub(super) static SECTION: Section<Read<DramatiqOptions>> = Section {
         },
         Key {
             name: "time_limit",
-            aliases: &[],
             of_type: LENGTH,
             default: "the actor's own",
             doc: "after this the actor gets `TimeLimitExceeded`",
@@ -37,7 +37,6 @@ pub(super) static SECTION: Section<Read<DramatiqOptions>> = Section {
         },
         Key {
             name: "min_backoff",
-            aliases: &[],
             of_type: LENGTH,
             default: "the actor's own",
             doc: "the shortest pause before a message is run again",
@@ -46,7 +45,6 @@ pub(super) static SECTION: Section<Read<DramatiqOptions>> = Section {
         },
         Key {
             name: "max_backoff",
-            aliases: &[],
             of_type: LENGTH,
             default: "the actor's own",
             doc: "the longest pause before a message is run again",
@@ -54,6 +52,7 @@ pub(super) static SECTION: Section<Read<DramatiqOptions>> = Section {
             read: |node, options, report| options.max_backoff = expect::length(node, report),
         },
     ]],
-    elsewhere: &[("max_age", "expires` beside `options")],
+    foreign: words::DRAMATIQ_OPTIONS,
+    elsewhere: elsewhere::OPTIONS,
     ..Section::PLAIN
 };

@@ -1,25 +1,42 @@
 //! `options:` of an entry; the queue's kind of worker decides which there are.
 
-mod bullmq;
-mod celery;
-mod dramatiq;
-mod rq;
-mod sidekiq;
+pub(super) mod arq;
+pub(super) mod bullmq;
+pub(super) mod celery;
+pub(super) mod dramatiq;
+pub(super) mod rq;
+pub(super) mod sidekiq;
+pub(super) mod signature;
+pub(super) mod taskiq;
 
+use super::days::CalendarRef;
+use super::elsewhere;
+use crate::schedule::template::Hole;
 use crate::text::section::{Description, Read, Section};
 use crate::text::{Node, Report};
 use crate::worker::{Options, Queue, Worker, WorkerKind};
+
+/// Options, and the templates in their text.
+#[derive(Clone)]
+pub(super) struct OptionsText {
+    pub(super) options: Box<Options>,
+    pub(super) holes: Box<[Hole]>,
+    /// The calendars that the templates name.
+    pub(super) calendars: Box<[CalendarRef]>,
+}
 
 /// Reads the options; `Some(None)` means explicitly left to the worker.
 pub(super) fn read(
     node: &Node<'_>,
     queue: &Queue,
     report: &mut Report<'_>,
-) -> Option<Option<Box<Options>>> {
+) -> Option<Option<OptionsText>> {
     let options = match queue.worker {
-        Worker::Celery(_) => said(celery::read(node, report)?).map(Options::Celery),
+        Worker::Celery(_) => return celery::read(node, report),
         Worker::Rq(_) => said(rq::read(node, report)?).map(Options::Rq),
         Worker::Dramatiq(_) => said(dramatiq::SECTION.read(node, report)?).map(Options::Dramatiq),
+        Worker::Arq(_) => said(arq::SECTION.read(node, report)?).map(Options::Arq),
+        Worker::Taskiq(_) => said(taskiq::SECTION.read(node, report)?).map(Options::Taskiq),
         Worker::Sidekiq(_) => said(sidekiq::SECTION.read(node, report)?).map(Options::Sidekiq),
         Worker::Bullmq(_) => said(bullmq::SECTION.read(node, report)?).map(Options::Bullmq),
         Worker::Json | Worker::Stream(_) => {
@@ -27,7 +44,9 @@ pub(super) fn read(
             None
         }
     };
-    Some(options.map(Box::new))
+    let (holes, calendars) = Default::default();
+    let options = options.map(Box::new);
+    Some(options.map(|options| OptionsText { options, holes, calendars }))
 }
 
 fn said<T: Default + PartialEq>(options: T) -> Option<T> {
@@ -40,6 +59,8 @@ pub(super) fn describe(kind: WorkerKind) -> Option<Description> {
         WorkerKind::Celery => Some(celery::SECTION.describe()),
         WorkerKind::Rq => Some(rq::SECTION.describe()),
         WorkerKind::Dramatiq => Some(dramatiq::SECTION.describe()),
+        WorkerKind::Arq => Some(arq::SECTION.describe()),
+        WorkerKind::Taskiq => Some(taskiq::SECTION.describe()),
         WorkerKind::Sidekiq => Some(sidekiq::SECTION.describe()),
         WorkerKind::Bullmq => Some(bullmq::SECTION.describe()),
         WorkerKind::Json | WorkerKind::Stream => None,
@@ -47,22 +68,39 @@ pub(super) fn describe(kind: WorkerKind) -> Option<Description> {
 }
 
 /// Mappings within options, by the names under which their schemas refer to them.
-pub(super) fn inner() -> [(&'static str, Description); 1] {
-    [("backoff", bullmq::BACKOFF.describe())]
-}
-
-/// The words of all options, by kind.
-#[cfg(test)]
-pub(super) fn words() -> [crate::text::words::Words; 6] {
+pub(super) fn inner() -> [(&'static str, Description); 5] {
     [
-        celery::SECTION.words(),
-        rq::SECTION.words(),
-        dramatiq::SECTION.words(),
-        sidekiq::SECTION.words(),
-        bullmq::SECTION.words(),
-        bullmq::BACKOFF.words(),
+        ("dependency", rq::DEPENDENCY.describe()),
+        ("callback", rq::CALLBACK.describe()),
+        ("backoff", bullmq::BACKOFF.describe()),
+        ("signature", signature::SIGNATURE.describe()),
+        ("signature_options", signature::OPTIONS.describe()),
     ]
 }
 
+/// The words of all options.
+#[cfg(test)]
+pub(super) fn words() -> Vec<crate::text::words::Words> {
+    let of_kind = |kind| match kind {
+        WorkerKind::Celery => celery::SECTION.words(),
+        WorkerKind::Rq => rq::SECTION.words(),
+        WorkerKind::Dramatiq => dramatiq::SECTION.words(),
+        WorkerKind::Arq => arq::SECTION.words(),
+        WorkerKind::Taskiq => taskiq::SECTION.words(),
+        WorkerKind::Sidekiq => sidekiq::SECTION.words(),
+        WorkerKind::Bullmq => bullmq::SECTION.words(),
+        WorkerKind::Json | WorkerKind::Stream => NONE.words(),
+    };
+    let inner = [
+        rq::DEPENDENCY.words(),
+        rq::CALLBACK.words(),
+        bullmq::BACKOFF.words(),
+        signature::SIGNATURE.words(),
+        signature::OPTIONS.words(),
+    ];
+    WorkerKind::ALL.into_iter().map(of_kind).chain(inner).collect()
+}
+
 /// For kinds of workers without options.
-static NONE: Section<Read<()>> = Section { of: "`options` of this queue", ..Section::PLAIN };
+static NONE: Section<Read<()>> =
+    Section { of: "`options` of this queue", elsewhere: elsewhere::OPTIONS, ..Section::PLAIN };

@@ -1,5 +1,7 @@
 //! `options:` of an entry on a Sidekiq queue.
 
+use crate::config::foreign::words;
+use crate::config::language::elsewhere;
 use crate::text::expect;
 use crate::text::section::{Key, Read, Section};
 use crate::text::types::Type;
@@ -8,12 +10,11 @@ use crate::worker::SidekiqOptions;
 /// Maximum number of retries of a failed job.
 const MAX_RETRIES: u32 = 1000;
 
-pub(super) static SECTION: Section<Read<SidekiqOptions>> = Section {
+pub(in crate::config::language) static SECTION: Section<Read<SidekiqOptions>> = Section {
     title: "`options` of a Sidekiq queue",
     of: "`options` of a Sidekiq queue",
     keys: &[&[Key {
         name: "retry",
-        aliases: &[],
         of_type: Type {
             words: "number",
             schema: r#"{"type": "integer", "minimum": 0, "maximum": 1000}"#,
@@ -23,5 +24,7 @@ pub(super) static SECTION: Section<Read<SidekiqOptions>> = Section {
         example: "retry: 3",
         read: |node, options, report| options.retry = expect::whole(node, 0..=MAX_RETRIES, report),
     }]],
+    foreign: words::SIDEKIQ_OPTIONS,
+    elsewhere: elsewhere::OPTIONS,
     ..Section::PLAIN
 };

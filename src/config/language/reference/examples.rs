@@ -37,6 +37,11 @@ fn file(parent: &Parent, key: &KeyDescription) -> String {
             let rest = indented(2, &rest.join("\n"));
             entries(&format!("task: t\nsolar:\n{rest}{}", indented(2, example)))
         }
+        Parent::Except => {
+            let rest = if key.name == "days" { "move: next" } else { "days: sat-sun" };
+            let except = format!("except:\n{}{}", indented(2, rest), indented(2, example));
+            entries(&format!("task: t\ncron: \"0 9 25 * *\"\n{except}"))
+        }
         Parent::Options(kind) => {
             entries(&format!("task: t\nqueue: {kind}\noptions:\n{}", indented(2, example)))
         }

@@ -11,7 +11,7 @@ pub use examples::examples;
 pub use schema::schema;
 pub use tables::tables;
 
-use super::{crontab, entry, message, options, schedule_file, solar};
+use super::{crontab, days, entry, message, options, schedule_file, solar};
 use crate::text::section::Description;
 use crate::worker::WorkerKind;
 
@@ -21,6 +21,7 @@ enum Parent {
     Entry,
     Crontab,
     Solar,
+    Except,
     Options(WorkerKind),
 }
 
@@ -32,6 +33,7 @@ fn sections() -> Vec<(Parent, Description)> {
         (Parent::Entry, message::DEFAULTS.describe()),
         (Parent::Crontab, crontab::CRONTAB.describe()),
         (Parent::Solar, solar::SOLAR.describe()),
+        (Parent::Except, days::EXCEPT.describe()),
     ];
     sections.extend(options());
     sections

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::language::{
-    crontab, entry, message, options, overlap, schedule_file, solar, when,
+    crontab, days, entry, message, options, overlap, schedule_file, solar, when,
 };
 use crate::text::section::{Description, KeyDescription, REQUIRED};
 use crate::text::types;
@@ -41,6 +41,7 @@ fn definitions() -> Value {
     add("crontab", object(&crontab));
     add("quartz", quartz);
     add("solar", object(&solar::SOLAR.describe().keys));
+    add("moved", object(&days::EXCEPT.describe().keys));
     add("skip", object(&overlap::SKIP.describe().keys));
     for (name, section) in options::inner() {
         add(name, object(&section.keys));

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{schema, sections};
 use crate::config::language::{crontab, entry, message, options, overlap, schedule_file, solar};
 use crate::text::types::SHARED;
+use crate::text::words::{Ours, letters};
 
 #[test]
 fn a_word_means_one_thing_in_its_section() {
@@ -20,9 +21,15 @@ fn a_word_means_one_thing_in_its_section() {
     ];
     for words in sections.into_iter().chain(options::words()) {
         let mut seen = HashSet::new();
-        let foreign = words.aliases.iter().chain(words.unsupported).map(|(word, _)| word);
-        for word in words.known.iter().chain(foreign) {
-            assert!(seen.insert(*word), "`{word}` appears twice in {}", words.of);
+        for word in words.foreign.iter().flat_map(|row| row.theirs.split_whitespace()) {
+            assert!(seen.insert(letters(word)), "`{word}` appears twice in {}", words.of);
+        }
+        // A key of ours is no foreign word, unless its value is: `expires: 30`.
+        for known in &words.known {
+            let row = words.foreign.iter().find(|row| row.is(&letters(known)));
+            let is_own =
+                row.is_none_or(|row| matches!(row.ours, Ours::Key(key, _) if key == *known));
+            assert!(is_own, "`{known}` in {}", words.of);
         }
     }
 }

@@ -4,8 +4,10 @@ mod pass;
 mod size;
 
 use self::pass::Pass;
+use super::elsewhere;
 use super::shared::Additions;
 use super::zone::ZONE;
+use crate::config::foreign::words;
 use crate::schedule::Entry;
 use crate::text::section::{Key, REQUIRED, Section};
 use crate::text::types::Type;
@@ -23,7 +25,6 @@ pub(super) static FILE: Section<Read> = Section {
     keys: &[&[
         Key {
             name: "timezone",
-            aliases: &["tz"],
             of_type: ZONE,
             default: "`UTC`",
             doc: "the IANA zone whose clock the entries read",
@@ -32,7 +33,6 @@ pub(super) static FILE: Section<Read> = Section {
         },
         Key {
             name: "defaults",
-            aliases: &[],
             of_type: Type { words: "mapping", schema: r##"{"$ref": "#/$defs/defaults"}"## },
             default: "",
             doc: "values for the entries of this file that do not set them: whole values, never merged",
@@ -41,19 +41,17 @@ pub(super) static FILE: Section<Read> = Section {
         },
         Key {
             name: "calendars",
-            aliases: &[],
             of_type: Type {
                 words: "mapping of names to days",
                 schema: r##"{"type": "object", "additionalProperties": {"$ref": "#/$defs/calendar"}}"##,
             },
             default: "",
-            doc: "days for `except`, by name; entries of all files may name them",
+            doc: "days for `except` and `business_days`, by name; entries of all files may name them",
             example: "calendars: {holidays: [2026-10-03, 2026-12-24..2026-12-26, 01-01]}",
             read: |pass, reader| pass.calendars(reader),
         },
         Key {
             name: "spread",
-            aliases: &[],
             of_type: Type {
                 words: "mapping of tags to lengths",
                 schema: r##"{"type": "object", "additionalProperties": {"$ref": "#/$defs/length"}}"##,
@@ -67,7 +65,6 @@ pub(super) static FILE: Section<Read> = Section {
         },
         Key {
             name: ENTRIES,
-            aliases: &["schedule", "tasks"],
             of_type: Type {
                 words: "mapping of names to entries",
                 schema: r##"{"type": "object", "additionalProperties": {"$ref": "#/$defs/entry"}}"##,
@@ -78,6 +75,8 @@ pub(super) static FILE: Section<Read> = Section {
             read: |pass, reader| pass.entries(reader),
         },
     ]],
+    foreign: words::FILE,
+    elsewhere: elsewhere::FILE,
     types: &[("calendar", r##"{"$ref": "#/$defs/except"}"##)],
     ..Section::PLAIN
 };

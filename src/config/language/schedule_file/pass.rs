@@ -14,6 +14,7 @@ use crate::config::language::common::Common;
 use crate::config::language::draft::MessageSettings;
 use crate::config::language::queues::FileQueues;
 use crate::config::language::shared::Additions;
+use crate::config::language::shell_variables::{self, ShellVariables};
 use crate::config::language::{days, entry, message, zone};
 use crate::schedule::Entry;
 use crate::text::{
@@ -43,6 +44,8 @@ pub(in crate::config::language) struct Pass<'t, 'z> {
     places: Vec<(Span, u32, u32)>,
     additions: Additions,
     entry_bytes: usize,
+    /// `None` if the text has no `${`.
+    shell_variables: Option<ShellVariables>,
     /// How many problems there were before the last entry.
     last_entry: usize,
     /// Whether `timezone` and `defaults` are known from an earlier pass.
@@ -62,8 +65,10 @@ impl<'t, 'z> Pass<'t, 'z> {
         let zone = head
             .zone
             .unwrap_or_else(|| tzdata.zone(Tz::UTC).unwrap_or_else(|| Arc::new(Zone::utc())));
+        let has_shell = shell_variables::may_be_in(report.text());
         Pass {
             report,
+            shell_variables: has_shell.then(ShellVariables::default),
             common: Common::new(zone, head.defaults, FileQueues::new(queues), tzdata),
             seen: HashMap::new(),
             names: HashMap::new(),
@@ -122,25 +127,42 @@ impl<'t, 'z> Pass<'t, 'z> {
         Ok(())
     }
 
+    /// Reads a value, and warns of what a shell would replace in it.
+    fn value(&mut self, reader: &mut Reader<'t>) -> Result<Node<'t>, Broken> {
+        let node = reader.node(&mut self.report)?;
+        self.warn_of_shell_variables(&node);
+        Ok(node)
+    }
+
+    fn warn_of_shell_variables(&mut self, node: &Node<'t>) {
+        if let Some(variables) = &mut self.shell_variables {
+            variables.warn(node, &mut self.report);
+        }
+    }
+
     /// Reads one key of the file and its value.
     fn section(&mut self, key: &Node<'t>, reader: &mut Reader<'t>) -> Result<(), Broken> {
         let name = key.as_written().unwrap_or_default();
         let Some(known) = FILE.key(name) else {
-            if !key.is_merge_key() {
-                FILE.words().refuse(key, None, &mut self.report);
+            let value = self.value(reader)?;
+            if ["task", "class", "cron", "every"].iter().any(|key| value.pair(key).is_some()) {
+                let message = format!("unknown key `{}` in a schedule file", shortened(name));
+                self.report.error(key.span, message).hint("an entry goes below `entries:`");
+            } else if !key.is_merge_key() {
+                FILE.words().refuse(key, &value, &[], &mut self.report);
             }
-            return reader.node(&mut self.report).map(drop);
+            return Ok(());
         };
         if let Some(first) = self.seen.get(known.name) {
             report_duplicate(name, key.span, *first, &mut self.report);
-            return reader.node(&mut self.report).map(drop);
+            return self.value(reader).map(drop);
         }
         self.seen.insert(known.name, key.span);
         (known.read)(self, reader)
     }
 
     pub(super) fn timezone(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
-        let node = reader.node(&mut self.report)?;
+        let node = self.value(reader)?;
         if let Some(zone) = zone::read(&node, self.common.tzdata, &mut self.report) {
             self.common.zone = zone;
         }
@@ -149,7 +171,7 @@ impl<'t, 'z> Pass<'t, 'z> {
     }
 
     pub(super) fn defaults(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
-        let node = reader.node(&mut self.report)?;
+        let node = self.value(reader)?;
         let (queues, report) = (&mut self.common.queues, &mut self.report);
         let default_queue = queues.default_queue(None);
         if let Some(defaults) = message::defaults(&node, queues, &default_queue, report) {
@@ -160,7 +182,7 @@ impl<'t, 'z> Pass<'t, 'z> {
     }
 
     pub(super) fn calendars(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
-        let node = reader.node(&mut self.report)?;
+        let node = self.value(reader)?;
         let Some(pairs) = node.map() else {
             let message =
                 format!("`calendars` is a mapping of names, found {}", self.report.found(&node));
@@ -177,7 +199,7 @@ impl<'t, 'z> Pass<'t, 'z> {
     }
 
     pub(super) fn spread(&mut self, reader: &mut Reader<'t>) -> Result<(), Broken> {
-        let node = reader.node(&mut self.report)?;
+        let node = self.value(reader)?;
         let Some(pairs) = node.map() else {
             let message =
                 format!("`spread` is a mapping of tags, found {}", self.report.found(&node));
@@ -204,12 +226,14 @@ impl<'t, 'z> Pass<'t, 'z> {
         match reader.open(&mut self.report)? {
             Opened::Map => {
                 while let Some(key) = reader.key(&mut self.report)? {
-                    let body = reader.node(&mut self.report)?;
+                    self.warn_of_shell_variables(&key);
+                    let body = self.value(reader)?;
                     self.entry(&key, &body)?;
                 }
             }
             Opened::Other(node) => match node.map() {
                 Some(pairs) => {
+                    self.warn_of_shell_variables(&node);
                     for pair in pairs {
                         self.entry(&pair.key, &pair.value)?;
                     }
@@ -242,12 +266,13 @@ impl<'t, 'z> Pass<'t, 'z> {
         };
         self.last_entry = self.report.count();
         let entry = entry::read(key, body, &mut self.common, &mut self.report);
-        let calendars = self.common.calendars.drain(..);
+        let left_out = std::mem::take(&mut self.common.calendars);
+        let in_templates = std::mem::take(&mut self.common.template_calendars);
         if entry.is_some() {
             let index = self.entries.len();
-            self.additions.references.extend(calendars.map(|calendar| (index, calendar)));
-        } else {
-            drop(calendars);
+            let of_entry = |calendar| (index, calendar);
+            self.additions.references.extend(left_out.into_iter().map(of_entry));
+            self.additions.template_references.extend(in_templates.into_iter().map(of_entry));
         }
         self.check_size(key.span)?;
         let Some(entry) = entry else { return Ok(()) };

@@ -177,7 +177,7 @@ fn old_timings_of_every_kind_are_known_from_their_canonical_form() {
     let rule = "DTSTART:20260101T120000 RRULE:FREQ=DAILY;BYHOUR=12,18";
     let rule = Rrule::parse(rule, &berlin, None).unwrap().rrule;
     let instants = Instants::new(vec![at(10), NOON + DAY, NOON + DAY * 9]).unwrap();
-    let quartz = Quartz::parse("0 0 12,18 * * ? 2026-2050").unwrap();
+    let quartz = Quartz::parse("0 0 12,18 * * ? 2026-2050").unwrap().quartz;
     let entries = [
         in_berlin(Timing::Cron(Cron::parse("0 12,18 * * *").unwrap().cron)),
         in_berlin(Timing::Quartz(Box::new(quartz))),

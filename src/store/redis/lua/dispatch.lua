@@ -65,11 +65,12 @@ local function keep_running(running)
   end
 end
 
--- The number of messages in these lists, or the error of one of them.
+-- The number of messages in these lists and sorted sets, or the error of one of them.
 local function length(keys)
   local found = 0
   for _, key in ipairs(keys) do
-    local here = redis.pcall('LLEN', key)
+    local kind = redis.pcall('TYPE', key)
+    local here = kind.err and kind or redis.pcall(kind.ok == 'zset' and 'ZCARD' or 'LLEN', key)
     if type(here) ~= 'number' then
       return here
     end

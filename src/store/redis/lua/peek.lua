@@ -2,8 +2,8 @@
 --
 -- KEYS  the places where messages wait, in the order in which workers look into them
 -- ARGV  1 how many messages to give, 2 how many bytes of them in all; then for each place: how it is
---       read ('left', 'right', 'lowest' or 'oldest'), where the messages of its ids are ('', 'hash'
---       or 'field'), that key or what precedes the id in it, the number of fields to read
+--       read ('left', 'right', 'lowest' or 'oldest'), where the messages of its ids are ('', 'hash',
+--       'text' or 'field'), that key or what precedes the id in it, the number of fields to read
 --       of a hash, and their names
 -- Returns {'wrong', key, its type}, or {how many wait in all, the groups of a stream, message…}. A
 -- group is {name, entries not given to it or nil, entries given but not acknowledged}. A message is
@@ -13,10 +13,23 @@ local wanted, budget = tonumber(ARGV[1]), tonumber(ARGV[2])
 local types = {left = 'list', right = 'list', lowest = 'zset', oldest = 'stream'}
 local total, groups, messages = 0, {}, {}
 
--- What is stored for a message's id; nothing if the key holds something else.
-local function stored(kind, store, fields, id)
+-- The text at a key and when that expires; false for what there is not.
+local function text(key)
+  if redis.call('TYPE', key).ok ~= 'string' then
+    return false, false
+  end
+  local left, time = redis.call('PTTL', key), redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  return redis.call('GET', key), left > 0 and string.format('%.0f', now + left)
+end
+
+-- What is stored for a message's id, which has this score; nothing if the key holds something else.
+local function stored(kind, store, fields, id, score)
   if kind == '' then
     return {}
+  elseif kind == 'text' then
+    local value, expires_at = text(store .. id)
+    return {value, expires_at, score}
   elseif kind == 'hash' then
     store = store .. id
   else
@@ -86,8 +99,9 @@ for place, key in ipairs(KEYS) do
     end
   elseif how == 'lowest' then
     total = total + redis.call('ZCARD', key)
-    for _, id in ipairs(left > 0 and redis.call('ZRANGE', key, 0, left - 1) or {}) do
-      add(place, id, stored(kind, store, fields, id))
+    local found = left > 0 and redis.call('ZRANGE', key, 0, left - 1, 'WITHSCORES') or {}
+    for n = 1, #found, 2 do
+      add(place, found[n], stored(kind, store, fields, found[n], found[n + 1]))
     end
   else
     local length = redis.call('LLEN', key)

@@ -33,6 +33,103 @@ local function bullmq_list(wait)
   return nil, 'the queue is paused, and does not say by which version of BullMQ'
 end
 
+-- Adds ids to a sorted set, from which workers take what is due: they are, now. Microseconds keep their order.
+local function add_due(key, elements, first, last)
+  local time = redis.call('TIME')
+  local due = time[1] * 1000 + time[2] / 1000
+  local pairs = {}
+  for n = first, last do
+    -- As text: of so large a number, Lua would write only the first digit behind the point.
+    pairs[#pairs + 1] = string.format('%.3f', due + (n - first) / 1000)
+    pairs[#pairs + 1] = elements[n]
+  end
+  local added = redis.pcall('ZADD', key, unpack(pairs))
+  return type(added) == 'table' and refusal(added.err, 'ZADD', key) or nil
+end
+
+-- The jobs that RQ would hold this one back for: all that it depends on, if one of them exists and has not
+-- finished, or failed if that is enough; else none. Or nil and an error.
+local function rq_dependencies(job)
+  local said = redis.pcall('HMGET', job, 'dependency_ids', 'allow_dependency_failures')
+  if said.err then
+    return nil, refusal(said.err, 'HMGET', job)
+  end
+  local ids = said[1] and cjson.decode(said[1]) or {}
+  for _, id in ipairs(ids) do
+    local other = redis.pcall('HMGET', 'rq:job:' .. id, 'status', 'data')
+    if other.err then
+      return nil, refusal(other.err, 'HMGET', 'rq:job:' .. id)
+    end
+    local status, exists = other[1], other[2]
+    if exists and status ~= 'finished' and not (status == 'failed' and said[2] == '1') then
+      return ids
+    end
+  end
+  return {}
+end
+
+-- Pushes ids of RQ's jobs, or defers the jobs as RQ does; all or none. Returns why it was refused, or nil.
+local function push_rq(list, elements, first, last)
+  local undo = {}
+  local function try(undone_by, command, key, ...)
+    local answer = redis.pcall(command, key, ...)
+    if type(answer) == 'table' then
+      return refusal(answer.err, command, key)
+    end
+    -- What was there before stays.
+    if answer ~= 0 then
+      undo[#undo + 1] = {undone_by, key, ...}
+    end
+  end
+  local function defer(id, job, others)
+    local deferred, left = 'rq:deferred:' .. string.sub(list, #'rq:queue:' + 1), redis.call('PTTL', job)
+    local dependencies = 'rq:job::' .. id .. ':dependencies'
+    -- When the job expires: from 2.0 on, some versions fail jobs whose score is past.
+    local score = left > 0 and redis.call('TIME')[1] + math.ceil(left / 1000) or '+inf'
+    redis.call('HSET', job, 'status', 'deferred')
+    redis.call('HDEL', job, 'enqueued_at')
+    local refused = redis.pcall('ZADD', deferred, score, id)
+    if type(refused) == 'table' then
+      return refusal(refused.err, 'ZADD', deferred)
+    end
+    undo[#undo + 1] = {'ZREM', deferred, id}
+    for _, other in ipairs(others) do
+      local problem = try('SREM', 'SADD', 'rq:job:' .. other .. ':dependents', id) or
+        try('SREM', 'SADD', dependencies, other)
+      if problem then
+        return problem
+      end
+    end
+    if left > 0 then
+      redis.pcall('PEXPIRE', dependencies, left)
+    end
+  end
+  local function push_one(id)
+    local job = 'rq:job:' .. id
+    local others, problem = rq_dependencies(job)
+    if not others then
+      return problem
+    elseif #others > 0 then
+      return defer(id, job, others)
+    end
+    local side = redis.call('HGET', job, 'enqueue_at_front') and 'LPUSH' or 'RPUSH'
+    problem = redis.pcall(side, list, id)
+    if type(problem) == 'table' then
+      return refusal(problem.err, side, list)
+    end
+    undo[#undo + 1] = {'LREM', list, side == 'LPUSH' and 1 or -1, id}
+  end
+  for n = first, last do
+    local problem = push_one(elements[n])
+    if problem then
+      for at = #undo, 1, -1 do
+        redis.pcall(unpack(undo[at]))
+      end
+      return problem
+    end
+  end
+end
+
 -- The list that elements really go to; or nil and why they are refused, if that shows before anything is
 -- written.
 local function find_list(command, key)
@@ -43,10 +140,11 @@ local function find_list(command, key)
       return nil, wakes
     end
   end
-  if command ~= 'XADD' then
-    local length = redis.pcall('LLEN', list)
+  if command ~= 'XADD' and command ~= 'TASKIQ' and command ~= 'PUBLISH' then
+    local measure = command == 'ZADD' and 'ZCARD' or 'LLEN'
+    local length = redis.pcall(measure, list)
     if type(length) ~= 'number' then
-      return nil, refusal(length.err, 'LLEN', list)
+      return nil, refusal(length.err, measure, list)
     end
   end
   return list, wakes
@@ -54,15 +152,35 @@ end
 
 -- Pushes elements `first` to `last` of a table, all or none. Returns why they were refused, or nil.
 local function push(command, key, elements, first, last)
-  if command == 'XADD' then
-    local pcall = redis.pcall
+  if command == 'ZADD' then
+    return add_due(key, elements, first, last)
+  elseif command == 'RQ' then
+    return push_rq(key, elements, first, last)
+  elseif command == 'XADD' or command == 'TASKIQ' then
+    local pcall, field = redis.pcall, command == 'XADD' and 'message' or 'data'
     for n = first, last do
-      local id = pcall('XADD', key, '*', 'message', elements[n])
+      local id = pcall('XADD', key, '*', field, elements[n])
       if type(id) == 'table' then
         for _, added in ipairs(n > first and redis.call('XREVRANGE', key, '+', '-', 'COUNT', n - first) or {}) do
           redis.call('XDEL', key, added[1])
         end
-        return refusal(id.err, command, key)
+        return refusal(id.err, 'XADD', key)
+      end
+    end
+    return nil
+  end
+  if command == 'PUBLISH' then
+    -- All or none: nobody subscribes while a script runs. Consumers of kombu's own subscribe without the routing
+    -- key at the end.
+    for n = first, last do
+      local receivers = redis.pcall('PUBLISH', key, elements[n])
+      local bare = receivers == 0 and string.match(key, '^(.+)/')
+      local others = bare and redis.pcall('PUBLISH', bare, elements[n])
+      receivers = type(others) == 'number' and others or receivers
+      if receivers == 0 then
+        return 'no worker listens (PUBLISH ' .. key .. ')'
+      elseif type(receivers) == 'table' then
+        return refusal(receivers.err, command, key)
       end
     end
     return nil
@@ -136,16 +254,24 @@ end
 -- 'FIELDS'  messages that are fields of one hash: its key, fields and values
 -- Returns an error or nil, and what can be undone.
 local function store(at, last)
-  local word = ARGV[at]
+  local word, key = ARGV[at], ARGV[at + 1]
   if word == 'JOBS' or word == 'FRESH' then
     return store_jobs(word == 'FRESH', at)
+  end
+  local existed = nil
+  if word == 'PSETEX' or word == 'XGROUP' then
+    key = word == 'XGROUP' and ARGV[at + 2] or key
+    existed = redis.pcall('EXISTS', key)
   end
   local command = (word == 'JOB' or word == 'FIELDS') and 'HSET' or word
   local answer = redis.pcall(command, unpack(ARGV, at + 1, last))
   if type(answer) == 'table' and answer.err then
-    return refusal(answer.err, command, ARGV[at + 1])
+    if word == 'XGROUP' and string.find(answer.err, '^%-?BUSYGROUP') then
+      return nil, nil
+    end
+    return refusal(answer.err, command, key)
   end
-  return nil, answer
+  return nil, existed or answer
 end
 
 -- Undoes what is at ARGV[at] to ARGV[last]; existing values stay.
@@ -163,6 +289,12 @@ local function undo(at, last, answer)
     end
   elseif word == 'SADD' and answer == last - at - 1 then
     redis.pcall('SREM', key, unpack(ARGV, at + 2, last))
+  elseif word == 'PSETEX' and answer == 0 then
+    redis.pcall('DEL', key)
+  elseif word == 'XGROUP' and answer == 0 then
+    redis.pcall('DEL', ARGV[at + 2])
+  elseif word == 'XGROUP' then
+    redis.pcall('XGROUP', 'DESTROY', ARGV[at + 2], ARGV[at + 3])
   end
 end
 

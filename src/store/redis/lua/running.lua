@@ -11,11 +11,16 @@ local ends = {
   SUCCESS = true, FAILURE = true, REVOKED = true,
 }
 
--- The state in what a Celery worker stored, of which these are the first bytes: JSON or a pickle.
+-- The state in what a Celery worker stored, of which these are the first bytes: JSON, MessagePack or a
+-- pickle.
 local function celery_state(stored)
   local state = string.match(stored, '^{"status": ?"([^"]*)')
   if state then
     return state
+  end
+  local packed = string.match(stored, '^[\129-\143]\166status([\160-\191])')
+  if packed then
+    return string.sub(stored, 10, 9 + string.byte(packed) - 160)
   end
   -- A string's opcode and length come before it, and after the key perhaps a memo's.
   local long, short = string.match(stored, '^\128.-status[q\148].?X(.)%z%z%z'), nil
@@ -29,7 +34,7 @@ end
 
 -- Returns true or false, an error, or nil when the connection has strayed into another database. `kind`
 -- is that of the workers, `there` the database in which they write what became of a task, '' for the
--- state's own, which is `here`, and `prefix` the key but for the task's id.
+-- state's own, which is `here`, and `prefix` the key but for the task's id (for arq, the set with the ids).
 local function still_runs(entry, longest, kind, there, here, prefix)
   -- "<sent at> <task id>"; anything else says nothing.
   local length = redis.pcall('HSTRLEN', KEYS[6], entry)
@@ -56,6 +61,12 @@ local function still_runs(entry, longest, kind, there, here, prefix)
       told = told > 0 and told < 64 and redis.pcall('HGET', key, 'status') or ''
       runs = told ~= '' and not ends[told]
     end
+  elseif kind == 'arq' then
+    told = redis.pcall('ZSCORE', prefix, id)
+    runs = type(told) == 'string'
+  elseif kind == 'taskiq' then
+    told = redis.pcall('EXISTS', key)
+    runs = told == 0
   elseif kind == 'bullmq' then
     told = redis.pcall('HEXISTS', key, 'name')
     if told == 1 then

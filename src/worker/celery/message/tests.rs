@@ -88,9 +88,37 @@ fn the_first_buffer_is_large_enough() {
         soft_time_limit: Some(20.0),
         ignore_result: Some(false),
         shadow: Some("shown".into()),
+        ..CeleryOptions::default()
     })));
     let task = Task { expires_at: Some(UnixMs(1_795_230_060_000)), ..task(&message) };
-    assert!(envelope(&task).len() <= capacity(&task, body(&message).len()));
+    assert!(envelope(&task, ("", "q")).len() <= capacity(&task, body(&message).len()));
+}
+
+#[test]
+fn what_hides_arguments_stands_for_them_in_the_message_and_in_the_event() {
+    let mut message = message(&json!(["s3cret"]), &json!({"token": "s3cret"}));
+    message.options = Some(Box::new(Options::Celery(CeleryOptions {
+        argsrepr: Some("(***)".into()),
+        kwargsrepr: Some("{***}".into()),
+        ..CeleryOptions::default()
+    })));
+    let headers = &rendered(&task(&message))["headers"];
+    assert_eq!((&headers["argsrepr"], &headers["kwargsrepr"]), (&json!("(***)"), &json!("{***}")));
+    let event: Value =
+        serde_json::from_slice(&crate::worker::celery::event::sent(&task(&message))).unwrap();
+    assert!(!decoded_body(&event).contains("s3cret"));
+}
+
+#[test]
+fn a_message_to_every_worker_is_published_to_its_channel() {
+    let fanout = Fanout { channel: "/3.news/celery".into(), routing_key: "celery".into() };
+    let settings = CeleryQueue { fanout: Some(fanout), ..CeleryQueue::default() };
+    let message = sample::message("news", Worker::Celery(settings.clone()));
+    let writes = render(&task(&message), &settings);
+    assert_eq!((writes.push, writes.key.as_str()), (Push::Publish, "/3.news/celery"));
+    let envelope: Value = serde_json::from_slice(&writes.element).unwrap();
+    let route = json!({"exchange": "news", "routing_key": "celery"});
+    assert_eq!(envelope["properties"]["delivery_info"], route);
 }
 
 #[test]

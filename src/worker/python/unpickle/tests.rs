@@ -30,6 +30,34 @@ fn what_names_a_class_or_a_call_is_refused() {
     }
 }
 
+/// `pickle.dumps({"s": False, "r": ValueError("no such ☃", 7)}, 4)`
+const FAILURE: &[u8] =
+    b"\x80\x04\x95<\0\0\0\0\0\0\0}\x94(\x8c\x01s\x94\x89\x8c\x01r\x94\x8c\x08builtins\
+    \x94\x8c\nValueError\x94\x93\x94\x8c\x0bno such \xe2\x98\x83\x94K\x07\x86\x94R\x94u.";
+
+#[test]
+fn what_only_python_can_create_is_described_if_asked_for() {
+    let described = json!({"s": false, "r": "ValueError: no such ☃, 7"});
+    assert_eq!(describe(FAILURE), Ok(described));
+    assert_eq!(to_json(FAILURE), Err(UnpickleError::NotPlain));
+    assert_eq!(
+        describe(b"\x80\x02casyncio.exceptions\nCancelledError\n)R}b."),
+        Ok(json!("CancelledError"))
+    );
+    for end in 0..FAILURE.len() {
+        assert_eq!(describe(&FAILURE[..end]), Err(UnpickleError::Broken), "{end}");
+    }
+    // Each description contains the one before it twice.
+    let mut bomb = b"\x8c\x01x".to_vec();
+    (0..64).for_each(|_| bomb.extend(b"\x94cm\nE\nh\0h\0\x86R"));
+    assert!(describe(&[bomb, b".".to_vec()].concat()).is_ok(), "of the memoized text only");
+    let doubling = b"cm\nE\n\x8c\x01x".to_vec();
+    let doubled =
+        (0..64_u8).flat_map(|n| [&b"\x94cm\nE\nh"[..], &[n], b"h", &[n], b"\x86R"].concat());
+    let bomb = [doubling, doubled.collect(), b".".to_vec()].concat();
+    assert_eq!(describe(&bomb), Err(UnpickleError::TooLarge));
+}
+
 #[test]
 fn values_that_repeat_or_nest_without_end_are_refused() {
     // Each list contains the one before it ten times: ten to the thirtieth values.
@@ -64,12 +92,17 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = to_json(&bytes);
+        let _ = describe(&bytes);
     }
 
     #[test]
     fn no_change_of_a_pickle_makes_it_panic(at in 0..PROTOCOL_5.len(), byte: u8) {
-        let mut bytes = PROTOCOL_5.to_vec();
-        bytes[at] = byte;
-        let _ = to_json(&bytes);
+        for pickle in [PROTOCOL_5, FAILURE] {
+            let mut bytes = pickle.to_vec();
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            let _ = to_json(&bytes);
+            let _ = describe(&bytes);
+        }
     }
 }

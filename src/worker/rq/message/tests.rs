@@ -69,6 +69,7 @@ fn options_and_lifetime_are_whole_seconds() {
         retry: Some(3),
         retry_intervals: vec![1, 60],
         description: Some("my job".into()),
+        ..RqOptions::default()
     })));
     let task = sample::task(&message);
     let ttl = |after_ms| {
@@ -89,6 +90,61 @@ fn options_and_lifetime_are_whole_seconds() {
         assert_eq!(fields[name], value, "{name}");
     }
     assert!(!fields.contains_key("ttl"));
+}
+
+#[test]
+fn a_job_at_the_front_is_pushed_where_workers_take() {
+    let mut message = message();
+    message.options =
+        Some(Box::new(Options::Rq(RqOptions { at_front: true, ..RqOptions::default() })));
+    let task = sample::task(&message);
+    assert_eq!(render(&task, RqQueue::default()).push, Push::Left);
+    assert!(!fields(&task).contains_key("enqueue_at_front"));
+}
+
+#[test]
+fn a_job_names_those_that_it_depends_on() {
+    let mut message = message();
+    let jobs = vec!["import-1".into(), "import_2".into()];
+    let dependent = |at_front, allow_failure| {
+        let depends_on = Some(Dependency { jobs: jobs.clone(), allow_failure });
+        Some(Box::new(Options::Rq(RqOptions { at_front, depends_on, ..RqOptions::default() })))
+    };
+    message.options = dependent(true, true);
+    let task = sample::task(&message);
+    assert_eq!(render(&task, RqQueue::default()).push, Push::RqDependent);
+    let all = fields(&task);
+    assert_eq!(all["dependency_id"], "import-1");
+    assert_eq!(all["dependency_ids"], r#"["import-1", "import_2"]"#);
+    assert_eq!((&*all["allow_dependency_failures"], &*all["enqueue_at_front"]), ("1", "1"));
+    message.options = dependent(false, false);
+    let all = fields(&sample::task(&message));
+    assert!(
+        !all.contains_key("allow_dependency_failures") && !all.contains_key("enqueue_at_front")
+    );
+}
+
+#[test]
+fn callbacks_are_dotted_paths_and_whole_seconds() {
+    let mut message = message();
+    let callback = |func: &str, timeout| Some(Callback { func: func.into(), timeout });
+    message.options = Some(Box::new(Options::Rq(RqOptions {
+        on_success: callback("hooks.done", None),
+        on_stopped: callback("hooks.stopped", Some(120)),
+        ..RqOptions::default()
+    })));
+    let all = fields(&sample::task(&message));
+    let of_callbacks: Vec<_> = all.iter().filter(|(name, _)| name.contains("callback")).collect();
+    let expected = [
+        ("stopped_callback_name", "hooks.stopped"),
+        ("stopped_callback_timeout", "120"),
+        ("success_callback_name", "hooks.done"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(
+        of_callbacks,
+        expected.iter().map(|(name, value)| (name, value)).collect::<Vec<_>>()
+    );
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn slots_of_quartz_equal_those_of_the_cron_crate() {
         let from = random.i64(1_577_836_800..3_786_912_000);
         let mut after = UnixMs(from * 1000 + random.i64(0..1000));
         let ours = match Quartz::parse(&line) {
-            Ok(ours) => ours,
+            Ok(ours) => ours.quartz,
             // The crate takes dates that never come.
             Err(error) if error.problem == Problem::NeverComes => {
                 let epoch = DateTime::from_timestamp_millis(0).unwrap();

@@ -111,13 +111,21 @@ mod grammar {
         let digits = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
         digits && text.parse().is_ok_and(|number: u64| first <= number && number <= last)
     }
+
+    pub(super) fn kind_of_day(item: &str) -> bool {
+        let nearest = |item: &str| item.strip_suffix('w').is_some_and(|day| number(day, 1, 31));
+        let before_last = |item: &str| number(item.strip_suffix('w').unwrap_or(item), 0, 30);
+        ["?", "l", "lw"].contains(&item)
+            || nearest(item)
+            || item.strip_prefix("l-").is_some_and(before_last)
+    }
 }
 
 mod quartz {
-    use super::grammar::number;
+    use super::grammar::{kind_of_day, number};
     use super::*;
 
-    const SEEDS: [&str; 10] = [
+    const SEEDS: [&str; 13] = [
         "0 30 9 * * MON-FRI",
         "0 0 12 ? * WED",
         "*/10 * * * * ?",
@@ -128,6 +136,9 @@ mod quartz {
         "0 */5 0-6,22 ?/2 february Tues,Sat 2026/3",
         "0 15 10 * * ? 2026",
         "* * * * * *",
+        "0 0 12 L-3,LW * ?",
+        "0 0 12 ? * 6#5,FRIL",
+        "0 0 12 15W,L-1W * L",
     ];
     const MONTHS: &str = "jan january feb february mar march apr april may jun june jul july aug \
                           august sep september oct october nov november dec december";
@@ -139,21 +150,38 @@ mod quartz {
         let [second, minute, hour, day, month, weekday, ref year @ ..] = fields[..] else {
             return false;
         };
-        field(second, 0, 59, "", false)
-            && field(minute, 0, 59, "", false)
-            && field(hour, 0, 23, "", false)
-            && field(day, 1, 31, "", true)
-            && field(month, 1, 12, MONTHS, false)
-            && field(weekday, 1, 7, WEEKDAYS, true)
+        let none = |_: &str| false;
+        field(second, 0, 59, "", none)
+            && field(minute, 0, 59, "", none)
+            && field(hour, 0, 23, "", none)
+            && field(day, 1, 31, "", kind_of_day)
+            && field(month, 1, 12, MONTHS, none)
+            && field(weekday, 1, 7, WEEKDAYS, kind_of_weekday)
             && match year {
                 [] => true,
-                [year] => field(year, 1970, 2100, "", false),
+                [year] => field(year, 1970, 2100, "", none),
                 _ => false,
             }
     }
 
-    fn field(text: &str, first: u64, last: u64, names: &str, any: bool) -> bool {
+    fn kind_of_weekday(item: &str) -> bool {
+        let named = |text: &str| {
+            text.len() >= 3
+                && super::grammar::WEEKDAYS.split(' ').any(|name| name.starts_with(text))
+        };
+        let weekday = |text: &str| number(text, 1, 7) || named(text);
+        let nth = |(day, nth): (&str, &str)| weekday(day) && number(nth, 1, 5);
+        ["?", "l"].contains(&item)
+            || item.split_once('#').is_some_and(nth)
+            || item.strip_suffix('l').is_some_and(weekday)
+    }
+
+    fn field(text: &str, first: u64, last: u64, names: &str, kind: fn(&str) -> bool) -> bool {
         text.to_ascii_lowercase().split(',').all(|item| {
+            let any = kind("?");
+            if kind(item) {
+                return true;
+            }
             let (range, step) = item.split_once('/').map_or((item, None), |(r, s)| (r, Some(s)));
             let named =
                 |text: &str| names.split(' ').position(|name| name == text && !name.is_empty());
@@ -190,10 +218,10 @@ mod quartz {
 }
 
 mod crontab {
-    use super::grammar::{MONTHS, WEEKDAYS, number};
+    use super::grammar::{MONTHS, WEEKDAYS, kind_of_day, number};
     use super::*;
 
-    const SEEDS: [&str; 14] = [
+    const SEEDS: [&str; 15] = [
         "*/5 * * * *",
         "0 3 * * mon-fri",
         "30 9 1,15 1 *",
@@ -208,6 +236,7 @@ mod crontab {
         "H H(0-6) * * *",
         "H/15 H(22-4)/3 H H H",
         "0 9 28W 2 0#4",
+        "0 9 L-3,L-30W * *",
     ];
 
     fn accepts(line: &str) -> bool {
@@ -218,11 +247,6 @@ mod crontab {
             && field(day, 1, 31, "", kind_of_day)
             && field(month, 1, 12, MONTHS, |_| false)
             && field(weekday, 0, 7, WEEKDAYS, kind_of_weekday)
-    }
-
-    fn kind_of_day(item: &str) -> bool {
-        let nearest = |item: &str| item.strip_suffix('w').is_some_and(|day| number(day, 1, 31));
-        ["?", "l", "lw"].contains(&item) || nearest(item)
     }
 
     fn kind_of_weekday(item: &str) -> bool {

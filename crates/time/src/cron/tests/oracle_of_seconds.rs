@@ -78,7 +78,8 @@ fn judge(zone: &Zone, rules: &TimeZone, change: Timestamp, random: &mut fastrand
     for _ in 0..EXPRESSIONS_A_CHANGE {
         let near = walk.moments[random.usize(..walk.moments.len())].1;
         let expression = Expression::draw(random, near);
-        let Ok(quartz) = Quartz::parse(&expression.text()) else { continue };
+        let Ok(parsed) = Quartz::parse(&expression.text()) else { continue };
+        let quartz = parsed.quartz;
         let slots = walk.slots(expression.wildcard(), |reading| expression.matches(reading));
         for after in asks(random, change, REACH_MIN - 5) {
             let expected = slots.iter().find(|slot| **slot > after).copied();

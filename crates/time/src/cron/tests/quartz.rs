@@ -3,7 +3,7 @@
 use super::*;
 
 fn quartz(line: &str) -> Quartz {
-    Quartz::parse(line).unwrap_or_else(|error| panic!("{line}: {error}"))
+    Quartz::parse(line).unwrap_or_else(|error| panic!("{line}: {error}")).quartz
 }
 
 /// The first slots after an instant, as the zone's clock shows them.
@@ -40,7 +40,19 @@ fn lines_mean_what_quartz_says() {
         ),
         ("50/5 * * * * ?", "2025-01-01T00:00:50, 2025-01-01T00:00:55, 2025-01-01T00:01:50"),
         ("* * * * * ?", "2025-01-01T00:00:01, 2025-01-01T00:00:02"),
+        ("0 0 0 L * ?", "2025-01-31T00:00:00, 2025-02-28T00:00:00"),
+        ("0 0 0 L-3 * ?", "2025-01-28T00:00:00, 2025-02-25T00:00:00"),
+        ("0 0 12 L-3W 4,5 ?", "2025-04-28T12:00:00, 2025-05-28T12:00:00"),
+        ("0 0 0 LW * ?", "2025-01-31T00:00:00, 2025-02-28T00:00:00, 2025-03-31T00:00:00"),
+        ("0 0 0 15W 3 ?", "2025-03-14T00:00:00"),
+        ("0 0 0 15,L * ?", "2025-01-15T00:00:00, 2025-01-31T00:00:00"),
+        ("0 0 0 ? * 6#5", "2025-01-31T00:00:00, 2025-05-30T00:00:00"),
+        ("0 0 0 ? * 6L", "2025-01-31T00:00:00, 2025-02-28T00:00:00"),
+        ("0 0 0 ? * MON#1", "2025-01-06T00:00:00, 2025-02-03T00:00:00"),
+        ("0 0 0 ? * L", "2025-01-04T00:00:00, 2025-01-11T00:00:00"),
+        ("0 0 0 ? * SUN,6#1", "2025-01-03T00:00:00, 2025-01-05T00:00:00, 2025-01-12T00:00:00"),
         // Both day fields must match.
+        ("0 0 0 L * 6", "2025-01-31T00:00:00, 2025-02-28T00:00:00, 2025-10-31T00:00:00"),
         ("0 0 0 13 * FRI", "2025-06-13T00:00:00, 2026-02-13T00:00:00"),
         ("0 0 0 1 JAN ? 2027,2030", "2027-01-01T00:00:00, 2030-01-01T00:00:00"),
         ("0 0 0 29 2 ? 2020-2040", "2028-02-29T00:00:00, 2032-02-29T00:00:00"),
@@ -55,7 +67,7 @@ fn lines_mean_what_quartz_says() {
 
 #[test]
 fn everything_not_wholly_understood_is_refused_with_a_hint() {
-    let only = "is for crontab lines only; write one, minute first: `cron: \"30 9 L * *\"`";
+    let needs = "needs a crontab line; write one, minute first: `cron: \"H 3 * * *\"`";
     let table = [
         ("", "found 0 of six or seven fields; write second, minute, hour, day of month, month"),
         ("0 3 * * *", "found 5 of six or seven fields; write a crontab line without `quartz`"),
@@ -101,12 +113,19 @@ fn everything_not_wholly_understood_is_refused_with_a_hint() {
         ("0 99999999999 3 * * ?", "`99999999999` does not fit the minute"),
         ("0 0 3 * * ? 1969", "`1969` does not fit the year of a Quartz line; write 1970 to 2100"),
         ("0 0 3 * * ? 2101", "`2101` does not fit the year"),
-        // What the crate lacks.
-        ("0 0 3 L * ?", &format!("`L` (the last day of the month) {only}")),
-        ("0 0 3 15W * ?", &format!("`15W` (the nearest day from Monday to Friday) {only}")),
-        ("0 0 3 ? * 6#2", &format!("`6#2` (the nth such weekday of the month) {only}")),
-        ("0 0 3 ? * FRIL", &format!("`FRIL` (the last such weekday of the month) {only}")),
-        ("0 H 3 * * ?", &format!("`H` (a value hashed from the entry's name) {only}")),
+        // Kinds of days, which the crate lacks.
+        ("0 0 3 L-31 * ?", "`L-31` does not say how many days before the last; write `L-1`"),
+        ("0 0 3 32W * ?", "day of month `32` is out of range; write 1 to 31"),
+        ("0 0 3 L/2 * ?", "`L/2` does not fit the day of month"),
+        ("0 0 3 1-L * ?", "`1-L` does not fit the day of month"),
+        ("0 0 3 6L * ?", "`6L` (the last such weekday of the month) is not a day of month; write"),
+        ("0 0 3 ? * 6#6", "`6` does not say which one of the month; write `#1` to `#5`"),
+        ("0 0 3 ? * 0#2", "weekday `0` is out of range; write 1 to 7"),
+        ("0 0 3 ? * 8L", "weekday `8` is out of range; write 1 to 7"),
+        ("0 0 3 ? * LW", "`LW` (the last day of the month from Monday to Friday) is not a weekday"),
+        ("0 0 L * * ?", "`L` does not fit the hour of a Quartz line"),
+        ("0 H 3 * * ?", &format!("`H` (a value hashed from the entry's name) {needs}")),
+        ("0 0~9 3 * * ?", &format!("`0~9` (a random value) {needs}")),
         // Dates that never come.
         ("0 0 3 30 2 ?", "the date `30 2 ?` never comes"),
         ("0 0 3 29 2 ? 2027", "the date `29 2 ? 2027` never comes"),
@@ -186,6 +205,8 @@ fn the_canonical_form_is_that_of_a_crontab_line_which_says_the_same() {
     let form = |line| quartz(line).canonical();
     assert_eq!(form("0 30 9 ? * MON-FRI"), cron("30 9 * * mon-fri").canonical());
     assert_eq!(form("0 */5 * ? * * *"), cron("*/5 * * * *").canonical());
+    assert_eq!(form("0 30 9 L-3,LW * ?"), cron("30 9 L-3,LW * *").canonical());
+    assert_eq!(form("0 30 9 ? * 6#5,1L"), cron("30 9 * * 5#5,0L").canonical());
     assert_ne!(form("0 30 9 ? * MON-FRI"), form("1 30 9 ? * MON-FRI"));
     assert_eq!(form("5 0 3 * * ?"), "quartz 20 * cron 1 8 fffffffe 1ffe 7f and fixed");
     let years = "quartz 1 2027,2028 cron 1 8 fffffffe 1ffe 7f and fixed";

@@ -20,6 +20,12 @@ fn special_days_are_those_of_the_calendar() {
         ("0 0 * * SundayL", "01-26, 02-23, 03-30"),
         ("0 0 * * fri#2", "01-10, 02-14, 03-14"),
         ("0 0 * * 7#5", "03-30, 06-29, 08-31"),
+        ("0 0 L-3 * *", "01-28, 02-25, 03-28, 04-27"),
+        ("0 0 l-0 * *", "01-31, 02-28"),
+        ("0 0 L-30 * *", "03-01, 05-01, 07-01"),
+        ("0 0 L-29,L-1 * *", "01-02, 01-30, 02-27, 03-02, 03-30, 04-01, 04-29"),
+        ("0 0 L-3W * *", "01-28, 02-25, 03-28, 04-28, 05-28, 06-27"),
+        ("0 0 L-30w * *", "03-03, 05-01, 07-01, 08-01"),
         ("0 0 1,15,L * *", "01-15, 01-31, 02-01, 02-15, 02-28"),
         ("0 0 5-6,15W,LW * *", "01-05, 01-06, 01-15, 01-31, 02-05"),
         ("0 0 * * mon#1,fri#3", "01-06, 01-17, 02-03, 02-21"),
@@ -82,6 +88,12 @@ fn every_special_day_of_28_years_is_found() {
         ("0 0 L * *".into(), Box::new(|day| day.day() == day.days_in_month())),
         ("0 0 LW * *".into(), Box::new(|day| is_nearest(day, day.days_in_month()))),
     ];
+    for before in 0..=30 {
+        let rule = Box::new(move |day: Date| day.day() + before == day.days_in_month());
+        rules.push((format!("0 0 L-{before} * *"), rule));
+        let rule = Box::new(move |day: Date| is_nearest(day, day.days_in_month() - before));
+        rules.push((format!("0 0 L-{before}W * *"), rule));
+    }
     for wanted in 1..=31 {
         let rule = Box::new(move |day| is_nearest(day, wanted));
         rules.push((format!("0 0 {wanted}W * *"), rule));
@@ -115,9 +127,15 @@ fn meaningless_special_items_are_refused_with_a_hint() {
                   as `1,15,L`";
     let table = [
         (
-            "0 0 L-3 * *",
-            "`L-3` (a day counted from the end of the month) is not supported; write `L` for the \
-             last day, or a day up to 28",
+            "0 0 L-31 * *",
+            "`L-31` does not say how many days before the last; write `L-1` to `L-30`, or `L-3W`",
+        ),
+        ("0 0 L- * *", "`L-` does not say how many days before the last"),
+        ("0 0 L-fri * *", "`L-fri` does not say how many days before the last"),
+        ("0 0 L-3/2 * *", "`L-3/2` does not say how many days before the last"),
+        (
+            "0 0 * * L-3",
+            "`L-3` (a day counted from the end of the month) is not a weekday; write it as the day",
         ),
         ("0 0 W * *", "`W` does not say which day it should be near; write `15W`, or `LW`"),
         ("0 0 32W * *", "day of month `32` is out of range; write 1 to 31"),
@@ -149,16 +167,32 @@ fn meaningless_special_items_are_refused_with_a_hint() {
         (
             "0 0 5L * *",
             "`5L` (the last such weekday of the month) is not a day of month; write it as the \
-             weekday, the fifth field",
+             weekday",
         ),
         ("0 0 fri#2 * *", "`fri#2` (the nth such weekday of the month) is not a day of month"),
         ("? 0 * * *", "`?` (any day) is not a minute; did you mean `*`?"),
         ("0 0 * ? *", "`?` (any day) is not a month; did you mean `*`?"),
         (
             "L 0 * * *",
-            "`L` (the last day of the month) is not a minute; days are the third and the fifth field",
+            "`L` (the last day of the month) is not a minute; write it as the day of month or the \
+             weekday",
         ),
         ("0~30 * * * *", "`0~30` (a random value) is not supported; did you mean `H(0-30)`?"),
+        ("~ 3 * * *", "`~` (a random value) is not supported; did you mean `H`?"),
+        ("10~ 3 * * *", "`10~` (a random value) is not supported; did you mean `H(10-59)`?"),
+        ("~30 3 * * *", "`~30` (a random value) is not supported; did you mean `H(0-30)`?"),
+        (
+            "0~30/10 3 * * *",
+            "`0~30/10` (a random value) is not supported; did you mean `H(0-30)/10`?",
+        ),
+        (
+            "*~30 3 * * *",
+            "`*~30` (a random value) is not supported; write `H` or `H(a-b)`, a value",
+        ),
+        (
+            "0 0 * * mon~fri",
+            "`mon~fri` (a random value) is not supported; did you mean `H(mon-fri)`?",
+        ),
         ("0 0 1 * fri#2,", "a weekday is missing here"),
         ("0 0 * * jul", "`jul` is not the name of a weekday"),
     ];
@@ -174,6 +208,8 @@ fn special_days_that_never_come_are_refused() {
     let both = |line| ruled(line, DayMatch::And);
     for (line, dates) in [
         ("0 0 30W 2 *", "30W 2 *"),
+        ("0 0 L-29 2 *", "L-29 2 *"),
+        ("0 0 L-30 4,6 *", "L-30 4,6 *"),
         ("0 0 31W 4,6,9,11 *", "31W 4,6,9,11 *"),
         ("0 0 8 * mon#1", "8 * mon#1"),
         ("0 0 L 2 mon#3", "L 2 mon#3"),
@@ -202,14 +238,26 @@ fn the_rarest_special_days_are_found() {
 fn the_canonical_form_tells_special_days() {
     assert_eq!(cron("0 3 L * *").canonical(), "cron 1 8 1 1ffe 7f and fixed");
     assert_eq!(cron("0 3 15W,LW * *").canonical(), "cron 1 8 0 1ffe 7f and fixed 8001 0:0:0:0:0:0");
+    let counted_back = "cron 1 8 1 1ffe 7f and fixed 0 0:0:0:0:0:0 8:2";
+    assert_eq!(cron("0 3 L,L-3,L-1W * *").canonical(), counted_back);
     let weekdays = "cron 1 8 fffffffe 1ffe 2 and fixed 0 0:20:0:0:0:1";
     assert_eq!(cron("0 3 * * mon,fri#2,sunL").canonical(), weekdays);
     assert_eq!(cron("0 3 ? * 0L,1,friday#2").canonical(), weekdays);
 }
 
 #[test]
-fn a_weekday_of_some_weeks_only_is_not_a_set_of_weekdays() {
-    for text in ["friL", "fri#2", "mon-fri,sat#1", "H", "L"] {
+fn names_of_weekdays_may_say_which_ones_of_a_month() {
+    let (friday, last) = (1 << 5, |weekdays| (0, [0, 0, 0, 0, 0, weekdays]));
+    for (text, read) in [
+        ("mon-fri", (0b011_1110, [0; 6])),
+        ("friL", last(friday)),
+        ("5L", last(friday)),
+        ("fri#2", (0, [0, friday, 0, 0, 0, 0])),
+        ("mon-fri,sat#1", (0b011_1110, [1 << 6, 0, 0, 0, 0, 0])),
+    ] {
+        assert_eq!(weekdays(text), Some(read), "{text}");
+    }
+    for text in ["H", "L", "5", "mon-5", "?", "*", "", "fri#6", "fri#L", "local", "12-25"] {
         assert_eq!(weekdays(text), None, "{text}");
     }
 }

@@ -212,6 +212,16 @@ fn what_is_wrong_is_pointed_at() {
             "`EXDAT` is not known here; did you mean `EXDATE`?",
         ),
         (
+            "FREQ=DAILY\nEXRULE:FREQ=WEEKLY;BYDAY=SA,SU",
+            "EXRULE:FREQ=WEEKLY;BYDAY=SA,SU",
+            "`EXRULE` is no longer part of RFC 5545; write `except: [sat, sun]` beside `rrule`",
+        ),
+        (
+            "FREQ=DAILY\nexrule:FREQ=MONTHLY;BYMONTHDAY=1",
+            "exrule:FREQ=MONTHLY;BYMONTHDAY=1",
+            "`EXRULE` is no longer part of RFC 5545; write `except` beside `rrule`, or the dates as EXDATE",
+        ),
+        (
             "FREQ=DAILY\nSUMMARY:x",
             "SUMMARY",
             "`SUMMARY` is not known here; write DTSTART, RRULE, EXDATE or RDATE",

@@ -1,0 +1,182 @@
+//! What a foreign text says about when to run, in our words.
+
+use std::fmt;
+use std::time::Duration;
+
+use downbeat_time::Zone;
+use downbeat_time::cron::{Cron, Line};
+use downbeat_time::interval::MIN_PERIOD;
+use downbeat_time::rrule::Rrule;
+
+use super::{calls, lines, mapping, on_calendar, phrases};
+use crate::text::flow::{quoted, scalar};
+use crate::text::{Node, Pair, Scalar, duration, instant};
+
+/// Longer texts are not looked into.
+const MAX_TEXT: usize = 200;
+
+/// When to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Timing {
+    pub(super) when: When,
+    /// Pairs that go with it: `timezone: Asia/Seoul`.
+    pub(super) beside: Vec<String>,
+}
+
+/// The timing itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// A crontab line.
+    Line(String),
+    /// A line with seconds first, in which 1 is Sunday.
+    Quartz(String),
+    /// Seconds first, and a number for the weekday: Sunday is 0 to some schedulers, 1 to others.
+    Either {
+        line: String,
+        quartz: String,
+    },
+    /// The fields of `cron` as a mapping, without the braces.
+    Fields(String),
+    Every(Duration),
+    At(String),
+    Rrule(String),
+    /// The keys of `solar`, without the braces.
+    Solar(String),
+}
+
+impl From<When> for Timing {
+    fn from(when: When) -> Timing {
+        Timing { when, beside: Vec::new() }
+    }
+}
+
+impl Timing {
+    /// Reads what the value of a key means to another scheduler; `mapping` is where the key is written.
+    pub(crate) fn of(value: &Node<'_>, mapping: &[Pair<'_>]) -> Option<Timing> {
+        Timing::read(value, mapping).filter(Timing::is_possible)
+    }
+
+    fn read(value: &Node<'_>, mapping: &[Pair<'_>]) -> Option<Timing> {
+        if let Some(pairs) = value.map() {
+            return mapping::read(pairs);
+        }
+        if let Some([first, ..]) = value.list() {
+            return Timing::of(first, mapping);
+        }
+        let text = value.as_written()?;
+        match value.scalar()? {
+            Scalar::Int(_) | Scalar::Float(_) => mapping::count(text, mapping),
+            Scalar::Text(text) => mapping::named(text, mapping).or_else(|| Timing::parse(text)),
+            _ => None,
+        }
+    }
+
+    /// Reads a text of another scheduler.
+    pub(crate) fn parse(text: &str) -> Option<Timing> {
+        let text = text.trim();
+        if text.is_empty() || text.len() > MAX_TEXT || text.contains(['`', '\n']) {
+            return None;
+        }
+        const READERS: [fn(&str) -> Option<Timing>; 7] =
+            [calls::read, lines::read, phrases::read, every, at, on_calendar::read, rrule];
+        READERS.iter().find_map(|read| read(text)).filter(Timing::is_possible)
+    }
+
+    fn is_possible(&self) -> bool {
+        !matches!(self.when, When::Every(period) if period < MIN_PERIOD)
+    }
+
+    /// The same with another pair.
+    pub(super) fn with(mut self, pair: impl Into<String>) -> Timing {
+        self.beside.push(pair.into());
+        self
+    }
+
+    /// Whether it is a recurrence rule.
+    pub(crate) fn is_rule(&self) -> bool {
+        matches!(self.when, When::Rrule(_))
+    }
+
+    /// For `explain`, which takes the value alone, and the zone as an option.
+    pub(crate) fn expression(&self) -> String {
+        let zone = self.beside.iter().find_map(|pair| pair.strip_prefix("timezone: "));
+        self.value() + &zone.map_or_else(String::new, |zone| format!(" with `--timezone {zone}`"))
+    }
+
+    fn value(&self) -> String {
+        match &self.when {
+            When::Line(line) | When::Either { line, .. } => format!("`{line}`"),
+            When::Quartz(line) => format!("`{line}` with `--quartz`"),
+            When::Every(period) => format!("`{}`", duration::format(*period)),
+            When::Rrule(rule) => format!("`{rule}`"),
+            When::Fields(_) | When::At(_) | When::Solar(_) => self.to_string() + " in an entry",
+        }
+    }
+}
+
+/// The pairs of an entry, each in backticks.
+impl fmt::Display for Timing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let timing = match &self.when {
+            When::Line(line) => write!(f, "`cron: {}`", quoted(line)),
+            When::Quartz(line) => write!(f, "`cron: {{quartz: {}}}`", quoted(line)),
+            When::Either { line, quartz } => write!(
+                f,
+                "`cron: {}` if 0 is Sunday, or `cron: {{quartz: {}}}` if 1 is Sunday",
+                quoted(line),
+                quoted(quartz)
+            ),
+            When::Fields(fields) => write!(f, "`cron: {{{fields}}}`"),
+            When::Every(period) => write!(f, "`every: {}`", duration::format(*period)),
+            When::At(instant) => write!(f, "`at: {}`", scalar(instant)),
+            When::Rrule(rule) => write!(f, "`rrule: {}`", quoted(rule)),
+            When::Solar(keys) => write!(f, "`solar: {{{keys}}}`"),
+        };
+        timing?;
+        self.beside.iter().try_for_each(|pair| write!(f, " and `{pair}`"))
+    }
+}
+
+/// A crontab line, if it is one.
+pub(super) fn line(text: impl Into<String>) -> Option<When> {
+    let text = text.into();
+    let line = Line { text: &text, day_match: None, entry: Some("entry") };
+    Cron::parse(line).is_ok().then_some(When::Line(text))
+}
+
+/// `every 90 minutes`, `@every 1h30m`, and the durations of all tools.
+fn every(text: &str) -> Option<Timing> {
+    let lower = text.to_lowercase();
+    let words = ["@every ", "every ", "each "];
+    let rest = words.iter().find_map(|word| lower.strip_prefix(word)).unwrap_or(&lower);
+    let (period, phase) = match rest.split_once('/') {
+        // Temporal's `@every 1h/15m`.
+        Some((period, phase)) => (period, Some(duration::parse_any(phase)?)),
+        None => (rest, None),
+    };
+    let period = match period.trim() {
+        "second" => "1s",
+        "minute" => "1m",
+        "hour" => "1h",
+        other => other,
+    };
+    let timing = Timing::from(When::Every(duration::parse_any(period)?));
+    Some(match phase {
+        Some(phase) => timing.with(format!("phase: {}", duration::format(phase))),
+        None => timing,
+    })
+}
+
+fn rrule(text: &str) -> Option<Timing> {
+    let is_rule = text.to_ascii_uppercase().contains("FREQ=");
+    let read = || Rrule::parse(text, &Zone::utc(), None);
+    (is_rule && read().is_ok()).then(|| When::Rrule(text.to_owned()).into())
+}
+
+fn at(text: &str) -> Option<Timing> {
+    let ours = match instant::parse(text, &Zone::utc()) {
+        Ok(_) => text.to_owned(),
+        Err(_) => instant::meant(text)?,
+    };
+    Some(When::At(ours).into())
+}
