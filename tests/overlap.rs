@@ -1,7 +1,5 @@
 //! `overlap: skip` with real workers: no two tasks of an entry run side by side.
 
-use std::collections::BTreeSet;
-
 use redis::Commands as _;
 use serde_json::json;
 
@@ -12,7 +10,6 @@ use crate::support::proxy::Proxy;
 use crate::support::rabbitmq::RabbitMq;
 use crate::support::redis::RedisServer;
 use crate::support::rq::RqWorker;
-use crate::support::sent::instant;
 use crate::support::tools::needs;
 use crate::support::wait::{SOON, eventually};
 use crate::{arq, bullmq, taskiq};
@@ -279,10 +276,6 @@ fn a_lost_answer_leaves_no_slot_over_rabbitmq_uncounted() {
         downbeat.wait_for_log_from(from, "resumed publishing");
         skips(&place);
     }
-    let past = place.run(&["history", "slow", "--json", "--count", "10000"]).json(0);
-    let events = past["events"].as_array().unwrap().iter();
-    let slots = events.map(|event| instant(event["slot"].as_str().unwrap()).0);
-    let slots: BTreeSet<i64> = slots.collect();
-    let slots: Vec<i64> = slots.into_iter().collect();
+    let slots = place.settled("slow");
     assert!(slots.windows(2).all(|pair| pair[1] - pair[0] == 300), "{slots:?}");
 }

@@ -20,7 +20,7 @@ pub struct Trigger {
     /// The entry
     #[arg(add = ArgValueCandidates::new(candidates::entries))]
     pub entry: String,
-    /// The slot to put into the message [default: now]
+    /// A slot of the entry to put into the message [default: now]
     #[arg(long, value_name = "TIME")]
     pub slot: Option<String>,
     /// Arguments instead of the entry's, as a JSON array
@@ -38,7 +38,7 @@ pub struct Trigger {
     /// Print the message and send nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Wait for the result of a Celery or RQ task that is stored in Redis
+    /// Wait for the result of a Celery, RQ, arq or taskiq task that is stored in Redis
     #[arg(long, conflicts_with = "dry_run")]
     pub wait: bool,
     /// How long to wait for the result

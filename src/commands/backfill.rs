@@ -214,7 +214,6 @@ impl RunningBackfill<'_> {
 }
 
 /// A command line without its first word.
-#[derive(Clone)]
 struct CommandLine(Vec<String>);
 
 /// What to do when a backfill stops.
@@ -297,14 +296,14 @@ impl CommandLine {
 
     /// The command with these instants in place of lengths, which count from now: a repeat comes later.
     fn between(mut self, from: &str, to: &str) -> CommandLine {
-        let length = |text: &str| duration::parse(text).is_ok();
+        let is_length = |text: &str| duration::parse(text).is_ok();
         for at in 0..self.0.len() {
             for (option, instant) in [("--from", from), ("--to", to)] {
                 let is_value = at > 0 && self.0[at - 1] == option;
-                if is_value && length(&self.0[at]) {
+                if is_value && is_length(&self.0[at]) {
                     self.0[at] = instant.to_owned();
                 } else if is_with_value(&self.0[at], option)
-                    && length(&self.0[at][option.len() + 1..])
+                    && is_length(&self.0[at][option.len() + 1..])
                 {
                     self.0[at] = format!("{option}={instant}");
                 }

@@ -200,7 +200,8 @@ fn refused_line(text: &str, error: CronError) -> Failure {
 
 /// What is wrong, and what the expression of another scheduler is here.
 fn foreign(text: &str, error: &dyn std::error::Error) -> Option<String> {
-    let timing = foreign::Timing::parse(text)?.expression();
+    // A rule of this kind lacks a start, which is said better below.
+    let timing = foreign::Timing::parse(text).filter(|timing| !timing.is_rule())?.expression();
     // What was refused is no hint.
     if timing.trim_matches('`') == text.trim() {
         return None;

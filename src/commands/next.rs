@@ -188,7 +188,7 @@ fn notes(entry: &Entry, slot: UnixMs, is_last: bool) -> Vec<String> {
     notes.into_iter().flatten().collect()
 }
 
-/// Which date counts for a slot on another one, and from which it was moved.
+/// From which day a slot was moved, and which date and time count if a clock change moved it over midnight.
 fn nominal(entry: &Entry, slot: UnixMs) -> Option<String> {
     let Origin { slot: there, nominal } = entry.origin(slot);
     let counts = there

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use downbeat_time::UnixMs;
 
 use crate::schedule::Entry;
-use crate::worker::WorkerKind;
 
 /// After so many skipped slots in a row, a task should have ended.
 const SUSPICIOUS: u64 = 5;
@@ -36,9 +35,11 @@ impl Seen {
 
 impl UnseenResults {
     /// Notes that slots were skipped because the last task still runs. Returns whether that has become suspicious
-    /// with these. Only Celery's workers say nothing about a task before it ends.
+    /// with these.
     pub(super) fn skipped(&mut self, entry: &Entry, count: u64) -> bool {
-        if entry.message.queue.worker.kind() != WorkerKind::Celery {
+        let queue = &entry.message.queue;
+        let key = queue.worker.protocol().result_key(&queue.name);
+        if !key.is_some_and(|key| key.form.is_missing_until_the_end()) {
             return false;
         }
         let seen = self.entries.entry(Arc::clone(&entry.name)).or_default();
@@ -72,12 +73,25 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
+    use crate::address::{Endpoint, RedisAddress, RedisServer};
     use crate::schedule::sample::every;
+    use crate::worker::{CeleryQueue, Queue, ResultBackend, RqQueue, TaskiqQueue, Worker};
 
-    fn entry() -> Entry {
+    fn entry_for(worker: Worker) -> Entry {
         let mut entry = every("a", 60);
         entry.guards.overlap = NonZeroU32::new(3_600_000);
+        entry.message.queue = Arc::new(Queue { worker, ..Queue::clone(&entry.message.queue) });
         entry
+    }
+
+    fn results() -> Option<Arc<ResultBackend>> {
+        let server = RedisServer::At(Endpoint::Socket("/run/redis.sock".into()));
+        let url = RedisAddress { server, login: None, database: 0 };
+        Some(Arc::new(ResultBackend { url, databases: Some((0, 0)) }))
+    }
+
+    fn entry() -> Entry {
+        entry_for(Worker::Celery(CeleryQueue { results: results(), ..CeleryQueue::default() }))
     }
 
     fn named(unseen: &UnseenResults) -> usize {
@@ -98,6 +112,16 @@ mod tests {
         unseen.sent(&entry, UnixMs(3_660_000));
         assert_eq!(named(&unseen), 0);
         assert!(!unseen.skipped(&entry, 100), "an end was seen: this one takes its time");
+    }
+
+    #[test]
+    fn only_workers_that_tell_nothing_before_the_end_are_suspicious() {
+        let taskiq = TaskiqQueue { results: results(), ..TaskiqQueue::default() };
+        let rq = RqQueue::default();
+        for (worker, suspicious) in [(Worker::Taskiq(taskiq), true), (Worker::Rq(rq), false)] {
+            let entry = entry_for(worker);
+            assert_eq!(UnseenResults::default().skipped(&entry, SUSPICIOUS), suspicious);
+        }
     }
 
     #[test]

@@ -19,8 +19,7 @@ use crate::worker::{Queue, WorkerKind};
 pub struct Trigger {
     /// The entry's name.
     pub entry: String,
-    /// The message's slot, RFC 3339 or wall time in the entry's zone, which must be a slot of the entry; now if
-    /// none.
+    /// A slot of the entry, in RFC 3339, wall time of its zone or a date; now if none.
     pub slot: Option<String>,
     /// The args to send instead of the entry's own.
     pub args: Option<Value>,

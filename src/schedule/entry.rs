@@ -206,8 +206,8 @@ impl Entry {
         Some(self.origin(slot).nominal.at).filter(|nominal| *nominal != slot)
     }
 
-    /// The first of the timing's own slots later than `after` and not later than `until` that is left out for good,
-    /// of at most `cap`.
+    /// The first of the timing's own slots later than `after` and not later than `until` that is left out for good.
+    /// Looks at `cap` slots at most.
     #[must_use]
     pub fn first_lost(&self, after: UnixMs, until: UnixMs, cap: usize) -> Option<UnixMs> {
         self.slots().first_lost(after, until, cap)

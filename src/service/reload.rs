@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::keeper::{Keeper, NotKept, Outcome};
 use super::status::{ReloadStatus, ScheduleStatus};
-use super::zone_rules::{ZoneRulesChange, has_new_rules};
+use super::zone_rules::{ZoneRulesChange, first_few, has_new_rules};
 use super::{Service, campaign};
 use crate::carrier::Carrier;
 use crate::clock::Clock;
@@ -320,16 +320,11 @@ fn is_same(old: &Entry, new: &Entry) -> bool {
 /// `added a, b; changed c; removed d`; long lists are cut.
 impl std::fmt::Display for Difference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        const SHOWN: usize = 10;
         let mut parts = Vec::new();
         let lists =
             [("added", &self.added), ("changed", &self.changed), ("removed", &self.removed)];
-        for (what, names) in lists.into_iter().filter(|(_, names)| !names.is_empty()) {
-            let mut part = format!("{what} {}", names[..names.len().min(SHOWN)].join(", "));
-            if names.len() > SHOWN {
-                part += &format!(" and {} more", names.len() - SHOWN);
-            }
-            parts.push(part);
+        for (what, names) in lists {
+            parts.extend(first_few(names).map(|names| format!("{what} {names}")));
         }
         if parts.is_empty() {
             parts.push("only text that changes no entry".to_owned());

@@ -1,5 +1,6 @@
 //! A reload that finds new zone rules: what they change.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -62,9 +63,9 @@ impl ZoneRulesChange {
         info!(
             tzdata = %self.tzdata,
             was = %self.was,
-            zones = some(&self.zones),
+            zones = first_few(&self.zones),
             moved = self.moved.len(),
-            slots = some(&self.moved),
+            slots = first_few(&self.moved),
             "zone rules changed"
         );
     }
@@ -83,7 +84,7 @@ fn moved_slot(old: &Entry, new: &Entry, now: UnixMs) -> Option<String> {
 }
 
 /// The first few, and the number of the others; `None` if there are none.
-fn some(names: &[String]) -> Option<String> {
+pub(super) fn first_few<S: Borrow<str>>(names: &[S]) -> Option<String> {
     let shown = names[..names.len().min(MAX_NAMED)].join(", ");
     match names.len().saturating_sub(MAX_NAMED) {
         0 if names.is_empty() => None,
@@ -95,7 +96,7 @@ fn some(names: &[String]) -> Option<String> {
 impl fmt::Display for ZoneRulesChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "zone rules are now {}", self.tzdata)?;
-        match (some(&self.zones), some(&self.moved)) {
+        match (first_few(&self.zones), first_few(&self.moved)) {
             (None, _) => f.write_str(", which changes no entry"),
             (Some(zones), None) => write!(f, ", which changes {zones}, but no next slot"),
             (Some(zones), Some(moved)) => {

@@ -13,6 +13,7 @@ pub const HINT: &str =
 /// Says what to write where a date alone is an instant, too.
 pub const HINT_WITH_DATE: &str = "write `2026-12-24 18:00` for the zone's wall clock, `2026-12-24` for the \
                                   beginning of that day, or `2026-12-24T18:00:00+09:00`";
+
 /// What to write instead of a text that is not an instant.
 #[must_use]
 pub fn hint(text: &str) -> String {
@@ -26,6 +27,14 @@ pub fn hint(text: &str) -> String {
 #[must_use]
 pub fn meant(text: &str) -> Option<String> {
     meant::meant(text).filter(|ours| parse(ours, &Zone::utc()).is_ok())
+}
+
+/// The instant of a text in either form: as it is written here, or as other tools write it.
+pub(crate) fn written_here(text: &str) -> Option<String> {
+    match parse(text, &Zone::utc()) {
+        Ok(_) => Some(text.to_owned()),
+        Err(_) => meant(text),
+    }
 }
 
 /// Why a text is not an instant.

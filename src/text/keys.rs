@@ -39,8 +39,8 @@ impl Keys {
 
     /// Whether the word is one of these keys, or what other schedulers call one.
     pub(crate) fn names(&self, word: &str) -> bool {
-        let is_foreign = || self.foreign.iter().any(|row| row.is(&letters(word)));
-        self.known.contains(&word) || is_foreign()
+        let letters = letters(word);
+        self.known.contains(&word) || self.foreign.iter().any(|row| row.is(&letters))
     }
 
     /// The words that may be keys, and those that people write instead.

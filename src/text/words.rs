@@ -46,13 +46,36 @@ pub(crate) struct Foreign<'n, 't> {
     pub(crate) mapping: &'n [Pair<'t>],
 }
 
-/// Says where a pair belongs.
-type Place = fn(&str) -> String;
+/// Where a key or a pair belongs.
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    /// The key that holds the mapping it belongs in; `None` if `rest` says it all.
+    pub(crate) inside: Option<&'static str>,
+    /// The rest, in words: " beside `options`".
+    pub(crate) rest: &'static str,
+}
+
+impl Place {
+    /// The mapping that it is written in.
+    const HERE: Place = Place { inside: None, rest: "" };
+
+    /// A key or a pair, given in backticks, with where it belongs. A pair is shown within its mapping; a key
+    /// alone is only said to belong there.
+    fn describe(self, pairs: &str) -> String {
+        let rest = self.rest;
+        match self.inside {
+            Some(mapping) if pairs.contains(": ") => {
+                format!("`{mapping}: {{{}}}`{rest}", pairs.trim_matches('`'))
+            }
+            Some(mapping) => format!("{pairs} in `{mapping}`{rest}"),
+            None => format!("{pairs}{rest}"),
+        }
+    }
+}
 
 /// Another mapping, which may have the key.
 pub(crate) struct Elsewhere {
     pub(crate) words: fn() -> Words,
-    /// Says where a key or a pair of that mapping belongs; it is given in backticks.
     pub(crate) place: Place,
 }
 
@@ -97,12 +120,12 @@ impl Words {
         let (hint, meant) = match found {
             Some((Answer::Advice(advice), _)) => (advice.to_owned(), None),
             Some((Answer::Key { key, pairs: Some(pairs) }, place)) => {
-                (format!("write {}", place(&pairs)), Some(key))
+                (format!("write {}", place.describe(&pairs)), Some(key))
             }
             Some((Answer::Key { key, pairs: None }, place)) => {
-                (format!("did you mean {}?", place(&format!("`{key}`"))), Some(key))
+                (format!("did you mean {}?", place.describe(&format!("`{key}`"))), Some(key))
             }
-            None if self.known.is_empty() => ("there are none".to_owned(), None),
+            None if self.known.is_empty() => ("leave it out: there are none".to_owned(), None),
             None => (format!("known keys: {}", self.known.join(", ")), None),
         };
         report.error(key.span, message).hint(hint);
@@ -116,10 +139,9 @@ impl Words {
         value: Option<&Node<'_>>,
         mapping: &[Pair<'_>],
     ) -> Option<(Answer, Place)> {
-        let here: Place = str::to_owned;
         let word = letters(name);
         if let Some(answer) = self.find(&word, value, mapping) {
-            return Some((answer, here));
+            return Some((answer, Place::HERE));
         }
         // A key of another mapping says more than a foreign word there.
         let others: Vec<_> = self.elsewhere.iter().map(|it| ((it.words)(), it.place)).collect();
@@ -130,7 +152,7 @@ impl Words {
         });
         elsewhere.or_else(|| {
             let key = nearest(name, self.known.iter().copied())?;
-            Some((Answer::Key { key, pairs: None }, here))
+            Some((Answer::Key { key, pairs: None }, Place::HERE))
         })
     }
 

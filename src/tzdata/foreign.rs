@@ -1,6 +1,6 @@
 //! What other systems call zones: offsets, abbreviations, and the names of Windows and Rails.
 
-/// An offset has no rules for clock changes, so the zones that have it in winter or in summer are offered.
+/// For an offset, what to write: zones that have it in winter or in summer, as it says nothing of clock changes.
 pub(super) fn zones_at(name: &str) -> Option<String> {
     let minutes = offset(name)?;
     let row = OFFSETS.iter().find(|(offset, _)| *offset == minutes)?;
@@ -16,7 +16,7 @@ pub(super) fn zones_at(name: &str) -> Option<String> {
     Some(format!("write the zone of a place: {}{fixed}", zones.join(", ")))
 }
 
-/// The minutes that `UTC+9`, `GMT-05:30` or `+0900` is ahead of UTC.
+/// How many minutes `UTC+9`, `GMT-05:30` or `+0900` is ahead of UTC.
 fn offset(name: &str) -> Option<i32> {
     let name = name.trim();
     if name.len() > 12 {
@@ -46,7 +46,7 @@ fn offset(name: &str) -> Option<i32> {
     (hours <= 14 && minutes < 60).then_some(sign * (hours * 60 + minutes))
 }
 
-/// The zone that another name stands for most likely.
+/// The zone that another name most likely stands for.
 pub(super) fn zone(name: &str) -> Option<&'static str> {
     let name = name.trim();
     let row = NAMES.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(name));
@@ -95,7 +95,7 @@ static OFFSETS: [(i32, &[&str]); 38] = [
     (840, &["Pacific/Kiritimati"]),
 ];
 
-/// Abbreviations, names of Windows (windowsZones.xml of CLDR, territory 001), and names of Rails that are no
+/// Abbreviations, names of Windows (windowsZones.xml of CLDR, territory 001), and names of Rails that are not
 /// cities.
 static NAMES: [(&str, &str); 148] = [
     ("PST", "America/Los_Angeles"),

@@ -56,7 +56,7 @@ pub use self::python::UnpickleError;
 pub use self::queue::{AmqpQueue, Queue, Via};
 pub use self::queues::{MAX_SPOOL_NAME, QueueStore, Queues};
 pub use self::rate::{MAX_RATE, Rate, RateError};
-pub use self::result::{ResultForm, ResultKey, TaskResult};
+pub use self::result::{ResultBackend, ResultForm, ResultKey, TaskResult};
 pub use self::rq::{RqOptions, RqQueue};
 pub use self::sidekiq::{SidekiqOptions, SidekiqQueue};
 pub use self::size::size;

@@ -23,10 +23,7 @@ fn write(value: &Value, out: &mut Vec<u8>) {
         Value::Null => out.push(0xc0),
         Value::Bool(value) => out.push(0xc2 | u8::from(*value)),
         Value::Number(number) => write_number(number, out),
-        Value::String(text) => {
-            write_length(text.len(), [0xa0, 31, 0xda, 0xdb], out);
-            out.extend_from_slice(text.as_bytes());
-        }
+        Value::String(text) => write_text(text, out),
         Value::Array(items) => {
             write_length(items.len(), [0x90, 15, 0xdc, 0xdd], out);
             items.iter().for_each(|item| write(item, out));
@@ -34,12 +31,16 @@ fn write(value: &Value, out: &mut Vec<u8>) {
         Value::Object(members) => {
             write_length(members.len(), [0x80, 15, 0xde, 0xdf], out);
             for (name, member) in members {
-                write_length(name.len(), [0xa0, 31, 0xda, 0xdb], out);
-                out.extend_from_slice(name.as_bytes());
+                write_text(name, out);
                 write(member, out);
             }
         }
     }
+}
+
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    write_length(text.len(), [0xa0, 31, 0xda, 0xdb], out);
+    out.extend_from_slice(text.as_bytes());
 }
 
 fn write_number(number: &Number, out: &mut Vec<u8>) {
@@ -60,8 +61,8 @@ fn write_number(number: &Number, out: &mut Vec<u8>) {
     }
 }
 
-/// A length in its shortest form: in the first byte up to `most`, or in 16 or 32 bits after a byte that says
-/// so. Messages are far shorter than 4 GiB.
+/// Writes a length: in the first byte up to `most`, or else in 16 or 32 bits after a byte that says so. Messages
+/// are far shorter than 4 GiB.
 fn write_length(length: usize, [base, most, in_16, in_32]: [u8; 4], out: &mut Vec<u8>) {
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(length), _) if length <= most => out.push(base | length),
@@ -77,7 +78,7 @@ fn write_length(length: usize, [base, most, in_16, in_32]: [u8; 4], out: &mut Ve
     }
 }
 
-/// Why a text in MessagePack was not read.
+/// Why a value in MessagePack was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MsgpackError {
     /// It is truncated, or not MessagePack.
@@ -91,16 +92,16 @@ pub enum MsgpackError {
     TooLarge,
 }
 
-/// Reads a text; binary values are shown as Python displays them. Time and memory stay in proportion to its
+/// Reads a value; binary values are shown as Python displays them. Time and memory stay in proportion to its
 /// length.
-pub(super) fn to_json(text: &[u8]) -> Result<Value, MsgpackError> {
-    let mut source = Source { rest: text, budget: MAX_PEEK_BYTES };
+pub(super) fn to_json(packed: &[u8]) -> Result<Value, MsgpackError> {
+    let mut source = Source { rest: packed, budget: MAX_PEEK_BYTES };
     let value = source.value(MAX_DEPTH)?;
     if source.rest.is_empty() { Ok(value) } else { Err(MsgpackError::Broken) }
 }
 
-struct Source<'t> {
-    rest: &'t [u8],
+struct Source<'p> {
+    rest: &'p [u8],
     /// About how many more bytes of memory the value may take.
     budget: usize,
 }

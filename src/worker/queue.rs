@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::celery::Fanout;
 use super::location::{Bodies, Location, Next};
 use super::rate::Rate;
-use super::{CeleryQueue, Worker, WorkerKind};
+use super::{Worker, WorkerKind};
 use crate::address::AmqpAddress;
 
 /// A named queue.
@@ -68,7 +69,12 @@ impl Queue {
     /// Whether every worker gets each of its messages, and none waits.
     #[must_use]
     pub fn is_fanout(&self) -> bool {
-        matches!(self.worker, Worker::Celery(CeleryQueue { fanout: Some(_), .. }))
+        self.fanout().is_some()
+    }
+
+    /// Where its messages are published if every worker gets each of them.
+    pub(super) fn fanout(&self) -> Option<&Fanout> {
+        if let Worker::Celery(settings) = &self.worker { settings.fanout.as_ref() } else { None }
     }
 
     /// Where its messages wait in Redis, in the order in which workers look.

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::unsendable::Unsendable;
+use crate::address::RedisAddress;
+
 /// Why there is no result to wait for.
 pub const NO_RESULTS: &str = "no result backend is configured for this queue; set the option \
                               `results: redis://…` of the queue";
@@ -40,6 +43,31 @@ mod listed {
     }
 }
 
+/// The Redis where workers store results.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResultBackend {
+    /// Its address.
+    pub url: RedisAddress,
+    /// The database of the results and that of the state, if one server has both.
+    pub databases: Option<(u32, u32)>,
+}
+
+/// Accepts a backend on the server of the state: there, results show when a task is done.
+pub(super) fn shows_end(backend: Option<&ResultBackend>) -> Result<(), Unsendable> {
+    let why = match backend {
+        None => {
+            "results show when a task is done, and nobody says where they are: set the option `results` of \
+             the queue"
+        }
+        Some(ResultBackend { databases: None, .. }) => {
+            "results show when a task is done, and `results` of the queue names another server than the one \
+             that holds the state, or writes its address otherwise"
+        }
+        Some(_) => return Ok(()),
+    };
+    Err(Unsendable::new("overlap", why))
+}
+
 /// Where workers record how far a task has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResultKey {
@@ -54,7 +82,7 @@ pub struct ResultKey {
 /// How workers record how far a task has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResultForm {
-    /// A text of Celery's, JSON or a pickle, with a `status`. It is missing until the task ends.
+    /// A text of Celery's, JSON, MessagePack or a pickle, with a `status`. It is missing until the task ends.
     Celery,
     /// A hash of RQ's, with a `status`.
     Rq,
@@ -76,6 +104,14 @@ impl ResultForm {
             ResultForm::Arq => "arq",
             ResultForm::Taskiq => "taskiq",
             ResultForm::Bullmq => "bullmq",
+        }
+    }
+
+    /// Whether nothing is recorded before a task ends, so that one that is recorded elsewhere seems to run on.
+    pub(crate) fn is_missing_until_the_end(self) -> bool {
+        match self {
+            ResultForm::Celery | ResultForm::Taskiq => true,
+            ResultForm::Rq | ResultForm::Arq | ResultForm::Bullmq => false,
         }
     }
 }

@@ -113,6 +113,27 @@ fn json_has_the_same_for_programs() {
 }
 
 #[test]
+fn the_order_of_cron_lines_is_no_difference() {
+    let jobs = |lines: &str| format!("entries: {{a: {{task: t, cron: [{lines}]}}}}\n");
+    let [one, other] = ["30 23 * * sat", "0 0 * * sun"].map(|line| format!("'{line}'"));
+    let place = place(&jobs(&format!("{one}, {other}")), &jobs(&format!("{other}, {one}")));
+    assert_eq!(diff(&place, &["--json"]).json(0)["unchanged"], 1);
+}
+
+#[test]
+fn entries_with_one_timing_are_told_apart_by_what_they_send() {
+    let jobs = |prefix: &str| {
+        let entry =
+            |task: &str| format!("  {prefix}-{task}: {{task: {task}, cron: '0 3 * * *'}}\n");
+        format!("entries:\n{}", ["a", "b", "c"].map(entry).concat())
+    };
+    let added = diff(&place(&jobs("old"), &jobs("new")), &["--json"]).json(1)["added"].take();
+    let renamed: Vec<_> =
+        added.as_array().unwrap().iter().map(|entry| &entry["renamed_from"]).collect();
+    assert_eq!(renamed, ["old-a", "old-b", "old-c"]);
+}
+
+#[test]
 fn what_is_the_same_exits_with_0_and_what_cannot_be_compared_with_2() {
     let place = place(OLD, OLD);
     let same = diff(&place, &[]);

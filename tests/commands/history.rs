@@ -26,11 +26,6 @@ pub(super) fn on_each_store(test: impl Fn(&dyn Fn(&str) -> Place)) {
     });
 }
 
-pub(super) fn events(place: &Place, args: &[&str]) -> Vec<Value> {
-    let past = place.run(&[&["history", "--json"], args].concat()).json(0);
-    past["events"].as_array().unwrap().clone()
-}
-
 pub(super) fn stop(downbeat: &mut Downbeat) {
     downbeat.process().terminate();
     assert_eq!(downbeat.wait(SOON).code(), Some(0));
@@ -51,10 +46,10 @@ fn what_was_sent_is_shown_with_and_without_the_service() {
         );
         let mut downbeat = lead(&place);
         downbeat.wait_for_dispatches("tick", 0, 2);
-        let running = events(&place, &["tick"]);
+        let running = place.events(&["tick"]);
         assert!(running.len() >= 2, "{running:?}");
         stop(&mut downbeat);
-        let stopped = events(&place, &["tick"]);
+        let stopped = place.events(&["tick"]);
         assert_eq!(running, stopped[..running.len()], "the same without the service");
         let dispatches = downbeat.dispatches();
         let slots = |events: &[Value]| -> Vec<i64> {
@@ -90,7 +85,7 @@ fn task_ids_and_terms_are_those_of_the_messages_and_of_the_leader() {
     let mut downbeat = lead(&place);
     downbeat.wait_for_dispatches("tick", 0, 2);
     stop(&mut downbeat);
-    let shown = events(&place, &[]);
+    let shown = place.events(&[]);
     let ids: Vec<&str> = shown.iter().map(|event| event["task_id"].as_str().unwrap()).collect();
     let sent = server.queue("q");
     assert_eq!(ids, sent.iter().map(|message| message.id.as_str()).collect::<Vec<_>>());
@@ -98,7 +93,7 @@ fn task_ids_and_terms_are_those_of_the_messages_and_of_the_leader() {
     let mut downbeat = lead(&place);
     downbeat.wait_for_dispatches("tick", 0, 1);
     stop(&mut downbeat);
-    assert_eq!(events(&place, &["--count", "1"])[0]["term"], 2);
+    assert_eq!(place.events(&["--count", "1"])[0]["term"], 2);
 }
 
 #[test]
@@ -113,7 +108,7 @@ fn a_message_that_somebody_asked_for_says_who_and_moves_nothing() {
         let backfill =
             ["backfill", "nightly", "--from", "2026-01-01 00:00", "--to", "2026-01-03 00:00"];
         place.run(&backfill).ok();
-        let shown = events(&place, &["nightly"]);
+        let shown = place.events(&["nightly"]);
         let kinds: Vec<&str> = shown.iter().map(|event| event["kind"].as_str().unwrap()).collect();
         assert_eq!(kinds, ["manual", "manual", "backfill", "backfill"]);
         for (event, triggered) in shown.iter().zip([with_service, without]) {
@@ -154,7 +149,7 @@ fn what_was_skipped_says_why_and_is_told_from_what_was_sent_in_the_list() {
             (&listed["last_outcome"], time(&listed["last_sent_utc"])),
             (&"queue_full".into(), sent)
         );
-        let shown = events(&place, &[]);
+        let shown = place.events(&[]);
         assert_eq!(shown[0]["kind"], "scheduled");
         for event in &shown[1..] {
             assert_eq!((&event["reason"], &event["kind"]), (&"queue_full".into(), &Value::Null));
@@ -179,7 +174,7 @@ fn slots_missed_in_a_row_are_one_line_with_their_number() {
     let mut downbeat = lead(&place);
     downbeat.wait_for_dispatches("tick", 0, 1);
     stop(&mut downbeat);
-    let shown = events(&place, &["tick"]);
+    let shown = place.events(&["tick"]);
     let skipped: Vec<_> = shown.iter().filter(|event| event["reason"] == "too_late").collect();
     let [skipped] = &skipped[..] else { panic!("not one line: {shown:?}") };
     let count = skipped["count"].as_i64().unwrap();
@@ -215,12 +210,12 @@ fn an_entry_that_was_edited_disabled_or_removed_keeps_its_past() {
             assert_eq!(last_sent.map(|slot| instant(slot).0), Some(sent), "{edited}: {running}");
         }
         reload("entries: {tock: {task: t, cron: '0 3 1 1 *'}}");
-        let shown = events(&place, &["tick"]);
+        let shown = place.events(&["tick"]);
         assert!(!shown.is_empty());
         stop(&mut downbeat);
-        assert_eq!(events(&place, &["tick"]), shown);
+        assert_eq!(place.events(&["tick"]), shown);
         place.run(&["list", "tick"]).refused(1);
-        assert_eq!(events(&place, &["tock"]), Vec::<Value>::new());
+        assert_eq!(place.events(&["tock"]), Vec::<Value>::new());
         let said = place.run(&["history", "tok"]).refused(1);
         assert_eq!(said, "downbeat: no entry is named `tok`; did you mean `tock`?\n");
         // Without readable files, times are in UTC.
@@ -250,7 +245,7 @@ fn the_newest_are_shown_and_how_to_see_more_is_said() {
         }
         let hours = |args: &[&str]| {
             let mut hours = BTreeMap::new();
-            for event in events(&place, args) {
+            for event in place.events(args) {
                 let hour = event["slot_utc"].as_str().unwrap()[11..13].parse::<u32>().unwrap();
                 hours
                     .entry(event["entry"].as_str().unwrap().to_owned())
@@ -327,7 +322,7 @@ fn the_list_of_one_entry_has_its_last_runs() {
         let running = eventually(SOON, "all are recorded", || {
             Some(of_one()).filter(|entry| entry["left"] == 0)
         });
-        assert_eq!(running["runs"], Value::Array(events(&place, &["--count", "5"])));
+        assert_eq!(running["runs"], Value::Array(place.events(&["--count", "5"])));
         assert_eq!((&running["slots"], &running["sent"]), (&json!([]), &7.into()));
         let place_of = |name: &str| {
             let shown = place.run(&["list", "tick"]).ok();
@@ -359,15 +354,15 @@ fn an_entrys_last_outcomes_outlive_the_records_of_busier_ones() {
         let mut downbeat = lead(&place);
         downbeat.wait_for_dispatches("rare", 0, 2);
         stop(&mut downbeat);
-        let before = events(&place, &["rare"]);
+        let before = place.events(&["rare"]);
         let days = ["--from", "2026-01-01 00:00", "--to", "2026-01-03 00:00"];
         place.run(&[&["backfill", "busy"], &days[..]].concat()).ok();
         let downbeat = lead(&place);
         let kept = eventually(SOON, "the journal is trimmed", || {
-            Some(events(&place, &["rare"])).filter(|events| events[0]["queue"].is_null())
+            Some(place.events(&["rare"])).filter(|events| events[0]["queue"].is_null())
         });
         eventually(SOON, "little more is left than is to be kept", || {
-            let count = events(&place, &["busy", "--count", "10000"]).len();
+            let count = place.events(&["busy", "--count", "10000"]).len();
             (1_000..2_000).contains(&count).then_some(())
         });
         drop(downbeat);

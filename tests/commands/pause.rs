@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::history::{events, lead, on_each_store, stop};
+use super::history::{lead, on_each_store, stop};
 use super::{place_with, place_with_three};
 use crate::support::downbeat::Place;
 use crate::support::http::scrape;
@@ -17,7 +17,7 @@ const TICKS: &str = "timezone: Asia/Seoul\nentries:\n  \
 
 /// What became of an entry's slots, oldest first.
 fn outcomes(place: &Place, entry: &str) -> Vec<String> {
-    let events = events(place, &[entry]);
+    let events = place.events(&[entry]);
     events.iter().map(|event| event["outcome"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -39,7 +39,7 @@ fn a_pause_holds_with_and_without_the_service_until_somebody_resumes() {
         wait_for_outcome(&place, "tock", "scheduled", 2);
         wait_for_outcome(&place, "tick", "paused", 2);
         assert!(outcomes(&place, "tick").iter().all(|outcome| outcome == "paused"));
-        let event = &events(&place, &["tick"])[0];
+        let event = &place.events(&["tick"])[0];
         assert_eq!(
             (&event["reason"], &event["note"]),
             (&json!("paused"), &json!("database moves"))
@@ -60,7 +60,7 @@ fn a_pause_holds_with_and_without_the_service_until_somebody_resumes() {
         let mut downbeat = lead(&place);
         wait_for_outcome(&place, "tick", "scheduled", 1);
         stop(&mut downbeat);
-        let slots = events(&place, &["tick", "--count", "1000"]);
+        let slots = place.events(&["tick", "--count", "1000"]);
         let slots: Vec<i64> = slots
             .iter()
             .filter(|event| event["outcome"] == "scheduled" || event["outcome"] == "paused")

@@ -254,7 +254,7 @@ entries:
     found.sort();
     let otherwise = |task, entry, with| {
         format!(
-            "the application sends `{task}` otherwise than `{entry}`: by its routes or the task's decorator, \
+            "the application sends `{task}` differently from `{entry}`: by its routes or the task's decorator, \
              with {with} / beat would do the same; write"
         )
     };
@@ -266,7 +266,7 @@ entries:
         ) + " `queue: special` and `priority: 5` and `expires: 60s` in the entry",
         otherwise("demo.show", "routed", "`queue: shows`") + " `queue: shows` in the entry",
         "`single.poll` of `single` has its own `apply_async` (`Singleton`), which runs only where the application \
-         sends it / for one task at a time, write `overlap: skip`; other checks belong into the task"
+         sends it / for one task at a time, write `overlap: skip`; other checks belong in the task"
             .to_owned(),
         "no live worker takes from the queue `celery` of `plain` / the workers' `task_default_queue` is \
          `default`: write `defaults: {queue: default}`"
@@ -305,7 +305,7 @@ fn check_compares_the_settings_of_a_queue_with_those_of_its_workers() {
         ),
         (backend.clone(), plain, vec![]),
         (backend.clone(), results, vec!["keep results in database 1, and `results` names 2"]),
-        (json!({"result_backend": "rpc://"}), results, vec!["at rpc://, which is no Redis"]),
+        (json!({"result_backend": "rpc://"}), results, vec!["at rpc://, which is not Redis"]),
         (json!({}), results, vec!["the workers of `reports` keep no results"]),
         (prefixed_backend.clone(), prefixed, vec![]),
         (backend, prefixed, vec!["leave `result_prefix` out"]),

@@ -57,7 +57,11 @@ pub(crate) struct Replica {
 impl Replica {
     fn start(url: &str, schedule: &str) -> Replica {
         let ttl = format!("{}ms", TTL.as_millis());
-        let place = Place::new().env("DOWNBEAT_BROKER", url).env("DOWNBEAT_LEADER_TTL", &ttl);
+        let place = Place::new()
+            .env("DOWNBEAT_BROKER", url)
+            .env("DOWNBEAT_LEADER_TTL", &ttl)
+            // However busy the machine, no slot is missed for which a later one would stand.
+            .env("DOWNBEAT_GRACE", "5m");
         place.write_schedule("all.yaml", schedule);
         let downbeat = run(&place);
         Replica { place, downbeat }

@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::lines::Lines;
@@ -104,6 +105,22 @@ impl Place {
         })
     }
 
+    /// What `history --json` with these arguments shows.
+    pub(crate) fn events(&self, args: &[&str]) -> Vec<Value> {
+        let past = self.run(&[&["history", "--json"], args].concat()).json(0);
+        past["events"].as_array().unwrap().clone()
+    }
+
+    /// The slots of an entry in the history, in order. None has two outcomes.
+    pub(crate) fn settled(&self, entry: &str) -> Vec<i64> {
+        let events = self.events(&[entry, "--count", "10000"]);
+        let slot = |event: &Value| instant(event["slot"].as_str().unwrap()).0;
+        let mut slots: Vec<i64> = events.iter().map(slot).collect();
+        slots.sort_unstable();
+        assert!(slots.is_sorted_by(|one, two| one < two), "{events:?}");
+        slots
+    }
+
     /// Starts a command that keeps running, such as `run`.
     pub(crate) fn start(&self, args: &[&str]) -> Downbeat {
         Downbeat::spawn(&mut self.command(args))
@@ -135,7 +152,7 @@ impl Finished {
     }
 
     /// The JSON value that it printed; panics unless it exited with `code`.
-    pub(crate) fn json(self, code: i32) -> serde_json::Value {
+    pub(crate) fn json(self, code: i32) -> Value {
         assert_eq!(self.code, Some(code), "{self:?}");
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }

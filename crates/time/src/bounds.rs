@@ -18,9 +18,9 @@ pub(super) const MAX_EXCLUDED: usize = 1000;
 /// The bounds of a timing: a first and a last instant, and excluded times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
-    /// No slot is earlier; `None` sets no limit. Where slots are moved, it is for their new instants.
+    /// No slot is earlier; `None` sets no limit. A moved slot counts by its new instant.
     pub start: Option<UnixMs>,
-    /// No slot is later; `None` sets no limit. Where slots are moved, it is for their new instants.
+    /// No slot is later; `None` sets no limit. A moved slot counts by its new instant.
     pub end: Option<UnixMs>,
     /// The times that have no slots, by the zone's calendar and clock; timings can share a set.
     pub except: Vec<Arc<Except>>,

@@ -5,6 +5,10 @@
 
 /// Days from 0000-03-01, where the algorithms count from, to 1970-01-01.
 const EPOCH: i64 = 719_468;
+/// The seconds of a day, as readings count them.
+pub(super) const DAY_S: i64 = 86_400;
+/// 10000-01-01T00:00:00, after the last reading, in seconds since 1970-01-01T00:00:00.
+pub(super) const END_S: i64 = 253_402_300_800;
 
 /// A date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

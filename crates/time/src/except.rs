@@ -4,14 +4,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::calendar::{Date, date_of, month_length, weekday_of};
+use super::calendar::{DAY_S, Date, END_S, date_of, month_length, weekday_of};
 use super::moved::Move;
 
-pub(super) const DAY_S: i64 = 86_400;
-/// The end of year 9999, as a reading in seconds since 1970.
-pub(super) const END_S: i64 = 253_402_300_800;
-
-/// A random constant; changing it would begin a new registration for every entry with excluded days.
+/// A random constant; changing it would begin a new registration for every entry with excluded times.
 const ROOT: Uuid = Uuid::from_u128(0xb04e_7a91_3c5d_5f26_8d70_e2a8_16f4_9bc3);
 
 /// A set of excluded times of the zone's calendar: runs of days or parts of them, weekdays, days of every year,
@@ -43,8 +39,8 @@ pub enum Days {
     Nth([u8; 6]),
     /// A month and a day of it, every year.
     Yearly(u8, u8),
-    /// On every day from one second of the day up to, but not including, another one; over midnight if the second
-    /// is not later.
+    /// On every day from one second of the day up to, but not including, another one; over midnight if the other
+    /// one is not later.
     Hours(u32, u32),
 }
 

@@ -46,7 +46,7 @@
 //!   it skipped is dropped.
 //!
 //! [`ClockChange`] says which change affects a slot. If it moved the slot over midnight, the date that the timing
-//! names counts for [`Except`], and [`Origin`] tells it. Intervals, instants and the sun follow real time, so no
+//! names counts for [`Except`], and [`Origin`] has it. Intervals, instants and the sun follow real time, so no
 //! clock change moves them.
 //!
 //! # Time and zone rules are arguments

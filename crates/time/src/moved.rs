@@ -10,7 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::bounds::{Bounds, INSTANT, MAX_EXCLUDED, Readings};
-use super::except::{DAY_S, END_S};
+use super::calendar::{DAY_S, END_S};
 use super::origin::{Moment, Origin};
 use super::timing::Timing;
 use super::unix_ms::UnixMs;
@@ -67,8 +67,8 @@ impl Moves<'_> {
         None
     }
 
-    /// Slots move to a later day: the earliest of those after the last that is not later than `after`, as that one
-    /// drops all before it.
+    /// Slots move to a later day. One that goes to `after` or before drops all that precede it. Of those that follow
+    /// the last such slot, the one that goes to the earliest instant.
     fn next_from_before(&self, after: UnixMs) -> Option<Origin> {
         let mut from = self.all_settled_before(after);
         let (mut best, mut dropped): (Option<Origin>, _) = (None, 0);
@@ -89,8 +89,8 @@ impl Moves<'_> {
         best
     }
 
-    /// An instant up to which no slot of the timing goes beyond `after`: before a day that follows one that is left
-    /// as a whole.
+    /// An instant up to which no slot of the timing goes beyond `after`. Every slot stops at the latest on the next
+    /// day that is left as a whole, and within [`MAX_MOVE_DAYS`].
     fn all_settled_before(&self, after: UnixMs) -> UnixMs {
         // If the clock is set back over midnight, a day comes twice.
         let last = self.zone.reading_at(after).div_euclid(DAY_S) - 1;

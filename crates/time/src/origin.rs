@@ -3,6 +3,7 @@
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
+use super::calendar::DAY_S;
 use super::unix_ms::UnixMs;
 use super::wall::to_civil;
 use super::zone::Zone;
@@ -58,7 +59,6 @@ impl Moment {
     /// Whether a clock change moved it to another date than the timing names.
     #[must_use]
     pub fn changed_date(self, zone: &Zone) -> bool {
-        const DAY_S: i64 = 86_400;
         zone.reading_at(self.at).div_euclid(DAY_S) != self.reading_s.div_euclid(DAY_S)
     }
 

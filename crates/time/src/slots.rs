@@ -50,7 +50,7 @@ impl<'a> Slots<'a> {
     }
 
     /// The first of the timing's own slots later than `after` and not later than `until` that is excluded and finds
-    /// no other day, of at most `cap`.
+    /// no other day. Looks at `cap` slots at most.
     ///
     /// Without a [`Move`](super::Move) that is every excluded one.
     #[must_use]

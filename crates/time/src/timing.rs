@@ -10,7 +10,7 @@ use super::union::Union;
 use super::unix_ms::UnixMs;
 use super::zone::Zone;
 
-/// Clocks may show more of a day, but times are counted on its face.
+/// A day of 24 hours.
 const DAY_MS: u128 = 86_400_000;
 
 /// When something fires: a cron expression, a recurrence rule, an interval, listed instants or the sun.
@@ -123,7 +123,7 @@ impl Timing {
         }
     }
 
-    /// The maximum number of slots on one day.
+    /// The maximum number of slots in a day of 24 hours. Where the clock is set back, a day may have more.
     #[must_use]
     pub fn times_a_day(&self) -> u64 {
         match self {

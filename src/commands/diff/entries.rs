@@ -72,7 +72,7 @@ impl Difference {
         let (mut changed, mut unchanged) = (Vec::new(), 0);
         for entry in &new.entries {
             match old.get(&entry.name) {
-                Some(before) if before == entry => unchanged += 1,
+                Some(before) if is_same(before, entry) => unchanged += 1,
                 Some(before) => changed.push(Changed::new(before, entry, from(entry)?)),
                 None => {}
             }
@@ -105,11 +105,20 @@ impl Changed {
     fn new(old: &Entry, new: &Entry, from: UnixMs) -> Changed {
         let new_registration = old.canonical_timing() != new.canonical_timing();
         let details = [old, new].map(|entry| detail(entry, from));
-        let changes = facts::changes([old, new], [&details[0], &details[1]], new_registration);
-        let [old, new] = [&details[0], &details[1]].map(next);
+        let changes = facts::changes([old, new], details.each_ref(), new_registration);
+        let [old, new] = details.each_ref().map(next);
         let entry = details[1].status.entry.clone();
         Changed { entry, changes, new_registration, next: Sides { old, new } }
     }
+}
+
+/// Whether nothing differs but the way in which the timing is written.
+fn is_same(old: &Entry, new: &Entry) -> bool {
+    let is_written_otherwise = || {
+        let same = Entry { timing: new.timing.clone(), ..old.clone() };
+        same == *new && old.canonical_timing() == new.canonical_timing()
+    };
+    old == new || is_written_otherwise()
 }
 
 /// What is shown of an entry, with the slots from an instant on, that included.
@@ -121,16 +130,16 @@ fn next(detail: &EntryDetail) -> Vec<String> {
     detail.slots.iter().take(NEXT_SLOTS).map(|slot| slot.slot.clone()).collect()
 }
 
-/// Notes which added entries are removed ones under another name.
+/// Notes which added entries are removed ones under another name: of the same timing and with the same message.
 fn note_renames(added: &mut [Listed], old: &Schedule, new: &Schedule) {
-    let only = old.entries.iter().filter(|entry| new.get(&entry.name).is_none());
-    let mut removed: HashMap<String, &Entry> =
-        only.map(|entry| (entry.canonical_timing(), entry)).collect();
+    let mut removed: HashMap<String, Vec<&Entry>> = HashMap::new();
+    for entry in old.entries.iter().filter(|entry| new.get(&entry.name).is_none()) {
+        removed.entry(entry.canonical_timing()).or_default().push(entry);
+    }
     for listed in added {
         let Some(entry) = new.get(&listed.entry) else { continue };
-        let timing = entry.canonical_timing();
-        if removed.get(&timing).is_some_and(|before| before.message == entry.message) {
-            listed.renamed_from = removed.remove(&timing).map(|before| before.name.to_string());
-        }
+        let Some(candidates) = removed.get_mut(&entry.canonical_timing()) else { continue };
+        let same = candidates.iter().position(|before| before.message == entry.message);
+        listed.renamed_from = same.map(|at| candidates.remove(at).name.to_string());
     }
 }

@@ -11,7 +11,7 @@ use crate::service::detail::EntryDetail;
 const MAX_VALUE: usize = 200;
 
 /// A key whose value differs.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Fact {
     /// As in a schedule file; members of mappings and lists as `kwargs.day` and `args[0]`.
     pub(super) key: String,

@@ -74,12 +74,7 @@ impl<'d> Block<'d> {
 
     fn changed(changed: &'d Changed) -> Block<'d> {
         let Changed { entry, changes, new_registration, next } = changed;
-        let copy = |fact: &Fact| Fact {
-            key: fact.key.clone(),
-            old: fact.old.clone(),
-            new: fact.new.clone(),
-        };
-        let mut facts: Vec<_> = changes.iter().map(copy).collect();
+        let mut facts = changes.clone();
         if next.old != next.new {
             let [old, new] = [&next.old, &next.new]
                 .map(|slots| Some(slots.join(", ")).filter(|slots| !slots.is_empty()));

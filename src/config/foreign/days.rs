@@ -1,4 +1,4 @@
-//! Names of weekdays as other schedulers write them.
+//! Weekdays as other schedulers write them.
 
 use downbeat_time::cron::WEEKDAYS;
 
@@ -14,4 +14,20 @@ pub(super) fn name(word: &str) -> Option<&'static str> {
 pub(super) fn from_monday(number: &str) -> Option<&'static str> {
     let number: usize = number.parse().ok().filter(|number| *number < 7)?;
     WEEKDAYS.get((number + 1) % 7).map(|full| &full[..3])
+}
+
+/// A list of weekdays or ranges of them in the words of a crontab line: `mon-fri,sun`.
+///
+/// `to` is what stands between the ends of a range; `day` reads an end.
+pub(super) fn ranges(
+    weekdays: &str,
+    to: &str,
+    day: impl Fn(&str) -> Option<String>,
+) -> Option<String> {
+    let range = |range: &str| {
+        let ends: Option<Vec<_>> = range.trim().split(to).map(&day).collect();
+        ends.map(|ends| ends.join("-"))
+    };
+    let ranges: Option<Vec<_>> = weekdays.split(',').map(range).collect();
+    ranges.map(|ranges| ranges.join(","))
 }

@@ -87,16 +87,10 @@ fn counted_from_monday(weekdays: &str) -> Option<String> {
     if weekdays.contains('/') {
         return None;
     }
-    let part = |part: &str| match part.starts_with(|c: char| c.is_ascii_digit()) {
-        true => days::from_monday(part).map(str::to_owned),
-        false => Some(part.to_owned()),
-    };
-    let range = |range: &str| {
-        let ends: Option<Vec<_>> = range.split('-').map(part).collect();
-        ends.map(|ends| ends.join("-"))
-    };
-    let ranges: Option<Vec<_>> = weekdays.split(',').map(|item| range(item.trim())).collect();
-    ranges.map(|ranges| ranges.join(","))
+    days::ranges(weekdays, "-", |day| match day.starts_with(|c: char| c.is_ascii_digit()) {
+        true => days::from_monday(day).map(str::to_owned),
+        false => Some(day.to_owned()),
+    })
 }
 
 /// The value of a field: a scalar, a list, or Temporal's `{start: 9, end: 17, step: 2}`.

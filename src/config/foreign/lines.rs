@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use downbeat_time::cron::{Quartz, WEEKDAYS};
 
+use super::days;
 use super::timing::{Timing, When, line};
 use crate::tzdata;
 
@@ -22,11 +23,7 @@ pub(super) fn read(text: &str) -> Option<Timing> {
         [second, ref rest @ ..] if matches!(rest.len(), 5 | 6) => with_second(second, rest),
         _ => None,
     };
-    let timing = timing?;
-    Some(match zone {
-        Some(zone) => timing.with(format!("timezone: {zone}")),
-        None => timing,
-    })
+    Some(timing?.with_zone(zone))
 }
 
 /// `CRON_TZ=Asia/Seoul 0 3 * * *`, or with the zone at the end.
@@ -129,7 +126,7 @@ fn named(weekdays: &str) -> Option<String> {
     if ["*", "?"].contains(&weekdays) {
         return Some("*".to_owned());
     }
-    let day = |day: &str| -> Option<String> {
+    days::ranges(weekdays, "-", |day| {
         let digits = day.bytes().take_while(u8::is_ascii_digit).count();
         let (number, rest) = day.split_at(digits);
         if number.is_empty() {
@@ -137,11 +134,5 @@ fn named(weekdays: &str) -> Option<String> {
         }
         let name = WEEKDAYS.get(number.parse::<usize>().ok()?.checked_sub(1)?)?;
         Some(format!("{}{rest}", &name[..3]))
-    };
-    let range = |range: &str| -> Option<String> {
-        let ends: Option<Vec<_>> = range.split('-').map(day).collect();
-        ends.map(|ends| ends.join("-"))
-    };
-    let ranges: Option<Vec<_>> = weekdays.split(',').map(range).collect();
-    ranges.map(|ranges| ranges.join(","))
+    })
 }

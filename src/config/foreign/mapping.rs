@@ -19,10 +19,8 @@ pub(super) fn read(pairs: &[Pair<'_>]) -> Option<Timing> {
     let kind = kind.and_then(|kind| named(kind, pairs));
     let timing = kind.or_else(|| lengths(pairs)).or_else(|| inner(pairs));
     let timing = timing.or_else(|| solar(pairs)).or_else(|| by_fields(pairs, Dialect::Celery))?;
-    Some(match zone(pairs) {
-        Some(zone) if timing.beside.is_empty() => timing.with(format!("timezone: {zone}")),
-        _ => timing,
-    })
+    let zone = zone(pairs).filter(|_| timing.beside.is_empty());
+    Some(timing.with_zone(zone))
 }
 
 /// What the pairs of a mapping mean beside the name of a kind of trigger.
@@ -79,8 +77,8 @@ fn inner(pairs: &[Pair<'_>]) -> Option<Timing> {
 
 /// Temporal's `{hour: 12, dayOfWeek: Fri}`, or a list of them.
 pub(super) fn calendar(node: &Node<'_>) -> Option<Timing> {
-    let first = node.list().and_then(<[_]>::first).unwrap_or(node);
-    by_fields(first.map()?, Dialect::Temporal)
+    let items = node.list().unwrap_or(std::slice::from_ref(node));
+    Timing::union(items, |item| by_fields(item.map()?, Dialect::Temporal))
 }
 
 /// Temporal's `offset` of an interval.

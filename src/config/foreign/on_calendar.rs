@@ -81,21 +81,13 @@ impl<'t> Event<'t> {
         if both_days && matches!(timing.when, When::Line(_)) {
             timing = timing.with("day_match: and");
         }
-        Some(match self.zone {
-            Some(zone) => timing.with(format!("timezone: {zone}")),
-            None => timing,
-        })
+        Some(timing.with_zone(self.zone))
     }
 }
 
 /// `Mon..Fri`, `Sat,Sun`.
 fn weekdays(word: &str) -> Option<String> {
-    let range = |range: &str| -> Option<String> {
-        let ends: Option<Vec<_>> = range.split("..").map(days::name).collect();
-        ends.map(|ends| ends.join("-"))
-    };
-    let ranges: Option<Vec<_>> = word.split(',').map(range).collect();
-    ranges.map(|ranges| ranges.join(","))
+    days::ranges(word, "..", |day| days::name(day).map(str::to_owned))
 }
 
 /// Year, month and day of `*-*-1`, `05-03` or `*-*~1`, the last day.

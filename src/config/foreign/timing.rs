@@ -14,6 +14,8 @@ use crate::text::{Node, Pair, Scalar, duration, instant};
 
 /// Longer texts are not looked into.
 const MAX_TEXT: usize = 200;
+/// More lines are not repeated.
+const MAX_LINES: usize = 8;
 
 /// When to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub(crate) struct Timing {
 pub(super) enum When {
     /// A crontab line.
     Line(String),
+    /// The items of a list of `cron`.
+    Items(Vec<String>),
     /// A line with seconds first, in which 1 is Sunday.
     Quartz(String),
     /// Seconds first, and a number for the weekday: Sunday is 0 to some schedulers, 1 to others.
@@ -60,8 +64,8 @@ impl Timing {
         if let Some(pairs) = value.map() {
             return mapping::read(pairs);
         }
-        if let Some([first, ..]) = value.list() {
-            return Timing::of(first, mapping);
+        if let Some(items) = value.list() {
+            return Timing::of_list(items, mapping);
         }
         let text = value.as_written()?;
         match value.scalar()? {
@@ -71,9 +75,63 @@ impl Timing {
         }
     }
 
+    /// One item, which options may follow, or several crontab lines.
+    fn of_list(items: &[Node<'_>], mapping: &[Pair<'_>]) -> Option<Timing> {
+        match items {
+            [only] => Timing::of(only, mapping),
+            [first, options] if first.map().is_none() && options.map().is_some() => {
+                Timing::of(first, mapping)
+            }
+            [] => None,
+            _ => Timing::union(items, |item| match item.scalar()? {
+                Scalar::Text(text) => line(text).map(Timing::from).or_else(|| Timing::parse(text)),
+                _ => None,
+            }),
+        }
+    }
+
+    /// All of several, if one entry can have them.
+    pub(super) fn union(
+        items: &[Node<'_>],
+        read: impl Fn(&Node<'_>) -> Option<Timing>,
+    ) -> Option<Timing> {
+        match items {
+            [only] => read(only),
+            _ if items.len() > MAX_LINES => None,
+            _ => {
+                let items: Option<_> = items.iter().map(|item| read(item)?.item()).collect();
+                items.map(|items| When::Items(items).into())
+            }
+        }
+    }
+
+    /// As an item in a list of `cron`, if it can be one.
+    fn item(&self) -> Option<String> {
+        match &self.when {
+            _ if !self.beside.is_empty() => None,
+            When::Line(line) => Some(quoted(line)),
+            When::Quartz(line) => Some(format!("{{quartz: {}}}", quoted(line))),
+            When::Fields(fields) => Some(format!("{{{fields}}}")),
+            _ => None,
+        }
+    }
+
+    /// What to write instead of an item in a list of `cron`.
+    pub(crate) fn as_item(&self) -> String {
+        match (&self.when, self.item()) {
+            (_, Some(item)) => format!("`{item}`"),
+            (When::Either { line, quartz }, None) if self.beside.is_empty() => format!(
+                "`{}` if 0 is Sunday, or `{{quartz: {}}}` if 1 is Sunday",
+                quoted(line),
+                quoted(quartz)
+            ),
+            _ => format!("an entry of its own with {self}"),
+        }
+    }
+
     /// Reads a text of another scheduler.
     pub(crate) fn parse(text: &str) -> Option<Timing> {
-        let text = text.trim();
+        let text = value_of_pair(text.trim());
         if text.is_empty() || text.len() > MAX_TEXT || text.contains(['`', '\n']) {
             return None;
         }
@@ -92,6 +150,14 @@ impl Timing {
         self
     }
 
+    /// The same in a zone, if there is one.
+    pub(super) fn with_zone(self, zone: Option<&str>) -> Timing {
+        match zone {
+            Some(zone) => self.with(format!("timezone: {zone}")),
+            None => self,
+        }
+    }
+
     /// Whether it is a recurrence rule.
     pub(crate) fn is_rule(&self) -> bool {
         matches!(self.when, When::Rrule(_))
@@ -105,11 +171,16 @@ impl Timing {
 
     fn value(&self) -> String {
         match &self.when {
-            When::Line(line) | When::Either { line, .. } => format!("`{line}`"),
+            When::Line(line) => format!("`{line}`"),
+            When::Either { line, quartz } => {
+                format!("`{line}` if 0 is Sunday, or `{quartz}` with `--quartz` if 1 is Sunday")
+            }
             When::Quartz(line) => format!("`{line}` with `--quartz`"),
             When::Every(period) => format!("`{}`", duration::format(*period)),
             When::Rrule(rule) => format!("`{rule}`"),
-            When::Fields(_) | When::At(_) | When::Solar(_) => self.to_string() + " in an entry",
+            When::Items(_) | When::Fields(_) | When::At(_) | When::Solar(_) => {
+                self.to_string() + " in an entry"
+            }
         }
     }
 }
@@ -119,6 +190,7 @@ impl fmt::Display for Timing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let timing = match &self.when {
             When::Line(line) => write!(f, "`cron: {}`", quoted(line)),
+            When::Items(items) => write!(f, "`cron: [{}]`", items.join(", ")),
             When::Quartz(line) => write!(f, "`cron: {{quartz: {}}}`", quoted(line)),
             When::Either { line, quartz } => write!(
                 f,
@@ -137,6 +209,13 @@ impl fmt::Display for Timing {
     }
 }
 
+/// The value of `every: 90m` or `cron: "0 3 * * *"`; any other text as it is.
+fn value_of_pair(text: &str) -> &str {
+    let keys = ["cron: ", "every: ", "at: ", "rrule: "];
+    let value = keys.iter().find_map(|key| text.strip_prefix(key));
+    value.map_or(text, |value| value.trim().trim_matches(['"', '\'']))
+}
+
 /// A crontab line, if it is one.
 pub(super) fn line(text: impl Into<String>) -> Option<When> {
     let text = text.into();
@@ -146,9 +225,10 @@ pub(super) fn line(text: impl Into<String>) -> Option<When> {
 
 /// `every 90 minutes`, `@every 1h30m`, and the durations of all tools.
 fn every(text: &str) -> Option<Timing> {
-    let lower = text.to_lowercase();
-    let words = ["@every ", "every ", "each "];
-    let rest = words.iter().find_map(|word| lower.strip_prefix(word)).unwrap_or(&lower);
+    let lower = text.to_ascii_lowercase();
+    let is_word = |word: &&&str| lower.starts_with(**word);
+    let word = ["@every ", "every ", "each "].iter().find(is_word);
+    let rest = &text[word.map_or(0, |word| word.len())..];
     let (period, phase) = match rest.split_once('/') {
         // Temporal's `@every 1h/15m`.
         Some((period, phase)) => (period, Some(duration::parse_any(phase)?)),
@@ -167,16 +247,17 @@ fn every(text: &str) -> Option<Timing> {
     })
 }
 
+/// A recurrence rule; one that needs a start and has none begins in 2026.
 fn rrule(text: &str) -> Option<Timing> {
-    let is_rule = text.to_ascii_uppercase().contains("FREQ=");
-    let read = || Rrule::parse(text, &Zone::utc(), None);
-    (is_rule && read().is_ok()).then(|| When::Rrule(text.to_owned()).into())
+    let upper = text.to_ascii_uppercase();
+    let with_start =
+        || format!("DTSTART:20260101T000000\nRRULE:{}", text.trim_start_matches("RRULE:"));
+    let is_valid = |rule: &String| Rrule::parse(rule, &Zone::utc(), None).is_ok();
+    let rules = [text.to_owned(), with_start()];
+    let rule = rules.into_iter().find(|rule| upper.contains("FREQ=") && is_valid(rule))?;
+    Some(When::Rrule(rule).into())
 }
 
 fn at(text: &str) -> Option<Timing> {
-    let ours = match instant::parse(text, &Zone::utc()) {
-        Ok(_) => text.to_owned(),
-        Err(_) => instant::meant(text)?,
-    };
-    Some(When::At(ours).into())
+    instant::written_here(text).map(|ours| When::At(ours).into())
 }

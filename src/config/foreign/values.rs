@@ -1,6 +1,6 @@
 //! Foreign values: what they are here, each as a pair in backticks.
 
-use downbeat_time::{Zone, nearest};
+use downbeat_time::nearest;
 
 use super::on_calendar;
 use super::timing::Timing;
@@ -10,30 +10,39 @@ use crate::text::words::{Foreign, as_written, is_one_of, letters};
 use crate::text::{Node, Scalar, duration, instant};
 use crate::tzdata;
 
+/// What to write if a value is not understood.
+const SOME_TIMING: &str = "`cron: \"0 3 * * *\"`, `every: 10m` or `at: 2026-12-24 18:00`";
+
 /// What says when.
 pub(super) fn when(foreign: &Foreign<'_, '_>) -> Option<String> {
-    Timing::of(foreign.value, foreign.mapping).map(|timing| timing.to_string())
+    let timing = Timing::of(foreign.value, foreign.mapping);
+    Some(timing.map_or_else(|| SOME_TIMING.to_owned(), |timing| timing.to_string()))
 }
 
 /// An event of systemd, whose `weekly` is another day than cron's.
 pub(super) fn on_calendar(foreign: &Foreign<'_, '_>) -> Option<String> {
-    let first = foreign.value.list().and_then(<[_]>::first).unwrap_or(foreign.value);
-    on_calendar::read(first.as_written()?).map(|timing| timing.to_string())
+    let items = foreign.value.list().unwrap_or(std::slice::from_ref(foreign.value));
+    let timing = Timing::union(items, |item| on_calendar::read(item.as_written()?));
+    Some(timing.map_or_else(|| SOME_TIMING.to_owned(), |timing| timing.to_string()))
 }
 
 /// A duration, or a number of seconds.
 pub(super) fn length(foreign: &Foreign<'_, '_>) -> Option<String> {
-    let length = duration::parse_any(foreign.value.as_written()?)?;
-    Some(format!("`{}: {}`", foreign.key, duration::format(length)))
+    let length = foreign.value.as_written().and_then(duration::parse_any);
+    let key = foreign.key;
+    Some(match length {
+        Some(length) => format!("`{key}: {}`", duration::format(length)),
+        None => format!("a length such as `{key}: 10m`"),
+    })
 }
 
 pub(super) fn instant(foreign: &Foreign<'_, '_>) -> Option<String> {
-    let text = foreign.value.as_written()?;
-    let ours = match instant::parse(text, &Zone::utc()) {
-        Ok(_) => text.to_owned(),
-        Err(_) => instant::meant(text)?,
-    };
-    Some(format!("`{}: {}`", foreign.key, flow::scalar(&ours)))
+    let text = foreign.value.as_written().unwrap_or_default();
+    let key = foreign.key;
+    Some(match instant::written_here(text) {
+        Some(ours) => format!("`{key}: {}`", flow::scalar(&ours)),
+        None => format!("a date and time such as `{key}: 2030-01-01 00:00`"),
+    })
 }
 
 pub(super) fn text(foreign: &Foreign<'_, '_>) -> Option<String> {
@@ -98,7 +107,7 @@ pub(super) fn zone(foreign: &Foreign<'_, '_>) -> Option<String> {
     Some(format!("`{}: {zone}`", foreign.key))
 }
 
-/// The key alone says enough: its values differ too much.
+/// The key alone: its values differ too much to be translated.
 pub(super) fn key_only(_: &Foreign<'_, '_>) -> Option<String> {
     None
 }
@@ -134,9 +143,10 @@ pub(in crate::config) fn expires(value: &Node<'_>) -> Option<String> {
         return Some(hint.to_owned());
     }
     let Some(Scalar::Text(text)) = value.scalar() else { return None };
-    let is_instant = instant::parse(text, &Zone::utc()).is_ok() || instant::meant(text).is_some();
-    if is_instant && duration::parse(text).is_err() {
-        return Some("it is a length from when each message is due: `expires: 10m`".to_owned());
+    if instant::written_here(text).is_some() && duration::parse(text).is_err() {
+        return Some(
+            "it is a length, counted from when a message is due: `expires: 10m`".to_owned(),
+        );
     }
     nearest(text, ["next"]).map(|_| "did you mean `expires: next`?".to_owned())
 }

@@ -1,7 +1,7 @@
 //! The table of foreign words: the keys of other schedulers, and what to write here instead.
 //!
-//! A section a mapping of ours. Words are in small letters, joined by `_`; they match any other way of joining
-//! them, so that `start_time` is `startTime` and `StartTime`, too. They are those of Celery beat,
+//! Each list is for one mapping of ours. Words are in lower case, joined by `_`, and match however a user joins
+//! them: `start_time` is `startTime` and `StartTime`, too. They are those of Celery beat,
 //! django-celery-beat, RedBeat, APScheduler, rq-scheduler, Quartz and Spring, Kubernetes, systemd, Temporal,
 //! Sidekiq's schedulers, BullMQ, Airflow, EventBridge, whenever and solid_queue.
 
@@ -18,7 +18,7 @@ use crate::text::{Scalar, duration};
 /// A file.
 pub(in crate::config) static FILE: &[Word] = &[
     key("beat_schedule celerybeat_schedule", "entries", |it| {
-        Some(entries(it) + "; docs/celery-beat.md has the rest")
+        Some(entries(it) + "; docs/celery-beat.md explains the rest")
     }),
     key(
         "entry schedule schedules scheduler tasks jobs cron_jobs crons cron periodic_tasks recurring \
@@ -36,13 +36,13 @@ pub(in crate::config) static FILE: &[Word] = &[
          tls state_dir runtime_dir events grace result_backend celery_result_backend redis redis_url \
          concurrency workers redbeat_redis_url redbeat_key_prefix redbeat_lock_timeout beat_scheduler \
          beat_max_loop_interval beat_schedule_filename jobstores executors",
-        "this is for the service's configuration, /etc/downbeat/downbeat.yaml: docs/configuration.md",
+        "this belongs in the service's configuration, /etc/downbeat/downbeat.yaml: see docs/configuration.md",
     ),
 ];
 
-const NO_KUBERNETES: &str = "this is no Kubernetes object: write \
+const NO_KUBERNETES: &str = "a schedule file is not a Kubernetes manifest: write \
                              `entries: {nightly: {task: shop.tasks.report, cron: \"0 3 * * *\"}}`";
-const NO_SYSTEMD: &str = "this is no unit of systemd: write \
+const NO_SYSTEMD: &str = "a schedule file is not a systemd unit: write \
                           `entries: {nightly: {task: shop.tasks.report, cron: \"0 3 * * *\"}}`";
 const NO_ENVIRONMENTS: &str = "a schedule file has no environments: give each a directory of its own, and \
                                write `entries:` in its files";
@@ -203,7 +203,7 @@ pub(in crate::config) static MESSAGE: &[Word] = &[
     key("max_queue_length max_length max_pending", "max_queued", whole),
     advice(
         "countdown delay delay_seconds eta",
-        "the slot is when the task may run: move the slots, with `every` by `phase: 30s`",
+        "a task is due at its slot: move the slots instead, with `phase: 30s` beside `every`",
     ),
 ];
 
@@ -221,7 +221,8 @@ pub(in crate::config) static CRONTAB: &[Word] = &[
     ),
     advice(
         "week weeks week_of_year",
-        "weeks are for `rrule: \"DTSTART:20260101T090000\\nRRULE:FREQ=YEARLY;BYWEEKNO=1;BYDAY=MO\"`",
+        "only a rule has weeks of the year: \
+         `rrule: \"DTSTART:20260101T090000\\nRRULE:FREQ=YEARLY;BYWEEKNO=1;BYDAY=MO\"`",
     ),
 ];
 
@@ -244,8 +245,8 @@ pub(in crate::config) static CELERY_OPTIONS: &[Word] = &[
     key("soft_timeout", "soft_time_limit", seconds),
     advice(
         "chord group_id",
-        "a chord waits for a group, which the application counts in its result backend as it sends it: send it \
-         from a small task",
+        "the application records a chord's group in its result backend as it sends the chord: send it from a \
+         small task",
     ),
     advice(
         "reply_to add_to_parent producer connection publisher",
@@ -257,7 +258,7 @@ pub(in crate::config) static CELERY_OPTIONS: &[Word] = &[
     ),
     advice(
         "serializer compression content_type content_encoding",
-        "leave it out: messages are JSON, uncompressed; workers accept it if `accept_content` has `json`",
+        "leave it out: messages are JSON, uncompressed; workers accept them if `accept_content` has `json`",
     ),
     advice(
         "retry retry_policy",
@@ -342,15 +343,15 @@ pub(in crate::config) static SERVICE: &[Word] = &[
     ),
     advice(
         "result_backend celery_result_backend",
-        "say it of a queue: `queues: {celery: {options: {results: \"redis://localhost/1\"}}}`",
+        "set it on a queue: `queues: {celery: {options: {results: \"redis://localhost/1\"}}}`",
     ),
     advice(
         "task_routes task_default_queue",
-        "write `queue` into the entries, or into `defaults` of a schedule file",
+        "write `queue` in the entries, or in `defaults` of a schedule file",
     ),
     advice(
         "beat_scheduler beat_schedule_filename beat_max_loop_interval beat_sync_every",
-        "leave it out: docs/celery-beat.md has what takes its place",
+        "leave it out: docs/celery-beat.md says what takes its place",
     ),
 ];
 
@@ -415,7 +416,12 @@ pub(super) static VALUES: &[Value] = &[
         "replace bufferone bufferall queue cancelother terminateother",
         "a running task is neither stopped nor waited for: write `overlap: skip`",
     ),
-    value("expires", "never none null false", "leave `expires` out: messages live for ever"),
+    value("expires", "next_slot next_run until_next", "write `expires: next`"),
+    value(
+        "expires",
+        "never none null false",
+        "leave `expires` out: without it, messages never expire",
+    ),
     value("move", "following forward forwards later after up", "write `move: next`"),
     value(
         "move",

@@ -4,6 +4,7 @@ use super::draft::Read;
 use super::limits::{MAX_TAG, MAX_TAGS};
 use super::literal;
 use crate::text::expect::{self, MAX_DESCRIPTION};
+use crate::text::flow::flow;
 use crate::text::section::Key;
 use crate::text::types::{BOOLEAN, TEXT, Type};
 use crate::text::{Node, Report};
@@ -51,9 +52,12 @@ fn description(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
 
 fn tags(node: &Node<'_>, report: &mut Report<'_>) -> Vec<Box<str>> {
     let Some(items) = node.list() else {
-        report
-            .error(node.span, format!("`tags` is a list, found {}", report.found(node)))
-            .hint("write `tags: [one, two]`");
+        report.error(node.span, format!("`tags` is a list, found {}", report.found(node))).hint(
+            match node.scalar().and_then(|_| flow(node)) {
+                Some(tag) => format!("write `tags: [{tag}]`"),
+                None => "write `tags: [one, two]`".to_owned(),
+            },
+        );
         return Vec::new();
     };
     if items.len() > MAX_TAGS {

@@ -130,8 +130,14 @@ pub(super) fn unmovable(timing: &Timing) -> Option<(String, &'static str)> {
         let why = format!("slots of `every: {period}` have no time of day to keep on another day");
         return Some((why, "write the times as `cron`, count whole days, or leave out `move`"));
     }
+    if let Timing::Solar(_) = timing {
+        let why = "the day to which `move` would move an event of the sun has its own";
+        return Some((why.to_owned(), "leave out `move`: the days that are left keep theirs"));
+    }
+    if timing.times_a_day() <= MAX_MOVED_A_DAY {
+        return None;
+    }
     let why =
-        || format!("`move` is for up to {MAX_MOVED_A_DAY} slots a day; this entry may have more");
-    let hint = "leave out `move`: the days that are left have slots enough";
-    (timing.times_a_day() > MAX_MOVED_A_DAY).then(|| (why(), hint))
+        format!("`move` is for up to {MAX_MOVED_A_DAY} slots a day; this entry may have more");
+    Some((why, "leave out `move`: the days that are left have enough slots"))
 }

@@ -105,6 +105,8 @@ struct Lines<'a> {
     day_match: Option<DayMatch>,
     entry: &'a str,
     zone: &'a Zone,
+    /// Whether it is a list of them.
+    is_list: bool,
 }
 
 /// A timing and, if it has hashes, the line that it resolves to.
@@ -120,7 +122,7 @@ pub(super) fn read(
 ) -> Option<Resolved> {
     let day_match = day_match.filter(|_| has_line(node));
     let day_match = day_match.map(|pair| self::day_match(&pair.value, report));
-    let lines = Lines { day_match, entry, zone };
+    let lines = Lines { day_match, entry, zone, is_list: node.list().is_some() };
     match node.list() {
         Some(items) => lines.list(node, items, report),
         None => lines.one(node, report),
@@ -136,9 +138,9 @@ pub(super) fn has_line(node: &Node<'_>) -> bool {
 impl Lines<'_> {
     fn one(self, node: &Node<'_>, report: &mut Report<'_>) -> Option<Resolved> {
         if let Some(pairs) = node.map() {
-            return mapping(node, pairs, report).map(|timing| (timing, None));
+            return self.mapping(node, pairs, report).map(|timing| (timing, None));
         }
-        let parsed = line(node, self.day_match, self.entry, report)?;
+        let parsed = self.line(node, report)?;
         Some((Timing::Cron(parsed.cron), parsed.resolved))
     }
 
@@ -181,6 +183,78 @@ impl Lines<'_> {
         }
         self.one(item, report)
     }
+
+    /// A crontab line.
+    fn line(self, node: &Node<'_>, report: &mut Report<'_>) -> Option<cron::Parsed> {
+        if let Some(timing) = foreign_number(node) {
+            let message = format!("expected a crontab line, found {}", report.found(node));
+            report.error(node.span, message).hint(self.hint(&timing));
+            return None;
+        }
+        let text = line_text(node, report)?;
+        let line = Line { text, day_match: self.day_match, entry: Some(self.entry) };
+        match Cron::parse(line) {
+            Ok(parsed) => {
+                for warning in &parsed.warnings {
+                    warn(node, warning, report);
+                }
+                Some(parsed)
+            }
+            Err(error) => self.refuse_line(node, &error, report),
+        }
+    }
+
+    /// Refuses a line; if it is one of another scheduler, the hint is what it is here.
+    fn refuse_line<T>(
+        self,
+        node: &Node<'_>,
+        error: &CronError,
+        report: &mut Report<'_>,
+    ) -> Option<T> {
+        // A day that never comes is one to other schedulers, too.
+        let is_foreign = error.problem != cron::Problem::NeverComes;
+        let timing = is_foreign.then(|| foreign::Timing::parse(node.as_written()?)).flatten();
+        let Some(timing) = timing else { return refuse(node, error, report) };
+        let span = node.part(report.text(), error.span.clone());
+        let message = error.to_string();
+        let message = message.split("; ").next().unwrap_or_default();
+        report.error(span, message).hint(self.hint(&timing));
+        None
+    }
+
+    /// What to write for a foreign line. In a list, it takes the place of that line alone.
+    fn hint(self, timing: &foreign::Timing) -> String {
+        let instead = if self.is_list { timing.as_item() } else { timing.to_string() };
+        format!("write {instead}")
+    }
+
+    /// Either a Quartz line, alone in its mapping, or the arguments of Celery's `crontab(…)`.
+    fn mapping(
+        self,
+        node: &Node<'_>,
+        pairs: &[Pair<'_>],
+        report: &mut Report<'_>,
+    ) -> Option<Timing> {
+        let mut mapping = Mapping::default();
+        CRONTAB.each(node, report, |read, pair, _| read(pair, &mut mapping))?;
+        let Some(quartz) = mapping.quartz else {
+            return crontab(node, pairs, mapping.fields, report).map(Timing::Cron);
+        };
+        let is_other =
+            |pair: &&Pair<'_>| pair.name() != quartz.name() && CRONTAB.key(pair.name()).is_some();
+        for pair in pairs.iter().filter(is_other) {
+            contradict(pair, quartz, "a Quartz line says it all", report);
+        }
+        match Quartz::parse(line_text(&quartz.value, report)?) {
+            Ok(parsed) => {
+                for warning in &parsed.warnings {
+                    warn(&quartz.value, warning, report);
+                }
+                Some(Timing::Quartz(Box::new(parsed.quartz)))
+            }
+            Err(error) => self.refuse_line(&quartz.value, &error, report),
+        }
+    }
 }
 
 /// A wrong value is reported and then counts as `or`, so that it causes no further problems.
@@ -200,71 +274,11 @@ fn line_text<'n>(node: &'n Node<'_>, report: &mut Report<'_>) -> Option<&'n str>
     Some(text)
 }
 
-/// A crontab line.
-fn line(
-    node: &Node<'_>,
-    day_match: Option<DayMatch>,
-    entry: &str,
-    report: &mut Report<'_>,
-) -> Option<cron::Parsed> {
-    if let Some(timing) = foreign_number(node) {
-        let message = format!("expected a crontab line, found {}", report.found(node));
-        report.error(node.span, message).hint(format!("write {timing}"));
-        return None;
-    }
-    let text = line_text(node, report)?;
-    match Cron::parse(Line { text, day_match, entry: Some(entry) }) {
-        Ok(parsed) => {
-            for warning in &parsed.warnings {
-                warn(node, warning, report);
-            }
-            Some(parsed)
-        }
-        Err(error) => refuse_line(node, &error, report),
-    }
-}
-
-/// Refuses a line; if it is one of another scheduler, the hint is what it is here.
-fn refuse_line<T>(node: &Node<'_>, error: &CronError, report: &mut Report<'_>) -> Option<T> {
-    // A day that never comes is one to other schedulers, too.
-    let is_foreign = error.problem != cron::Problem::NeverComes;
-    let timing = is_foreign.then(|| foreign::Timing::parse(node.as_written()?)).flatten();
-    let Some(timing) = timing else { return refuse(node, error, report) };
-    let span = node.part(report.text(), error.span.clone());
-    let message = error.to_string();
-    let message = message.split("; ").next().unwrap_or_default();
-    report.error(span, message).hint(format!("write {timing}"));
-    None
-}
-
 /// A number where a line is expected: seconds, as in Celery.
 fn foreign_number(node: &Node<'_>) -> Option<foreign::Timing> {
     match node.scalar()? {
         Scalar::Int(_) | Scalar::Float(_) => foreign::Timing::of(node, &[]),
         _ => None,
-    }
-}
-
-/// Either a Quartz line, alone in its mapping, or the arguments of Celery's `crontab(…)`.
-fn mapping(node: &Node<'_>, pairs: &[Pair<'_>], report: &mut Report<'_>) -> Option<Timing> {
-    let mut mapping = Mapping::default();
-    CRONTAB.each(node, report, |read, pair, _| read(pair, &mut mapping))?;
-    let Some(quartz) = mapping.quartz else {
-        return crontab(node, pairs, mapping.fields, report).map(Timing::Cron);
-    };
-    let is_other =
-        |pair: &&Pair<'_>| pair.name() != quartz.name() && CRONTAB.key(pair.name()).is_some();
-    for pair in pairs.iter().filter(is_other) {
-        contradict(pair, quartz, "a Quartz line says it all", report);
-    }
-    match Quartz::parse(line_text(&quartz.value, report)?) {
-        Ok(parsed) => {
-            for warning in &parsed.warnings {
-                warn(&quartz.value, warning, report);
-            }
-            Some(Timing::Quartz(Box::new(parsed.quartz)))
-        }
-        Err(error) => refuse_line(&quartz.value, &error, report),
     }
 }
 

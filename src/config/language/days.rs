@@ -107,7 +107,7 @@ pub(super) fn calendar_name(node: &Node<'_>, report: &mut Report<'_>) -> bool {
         expect::check_name(name, node.span, "a calendar's name", MAX_CALENDAR_NAME, report);
     let is_days = cron::weekdays(name).is_some() || times::is_meant(name);
     if is_valid && is_days {
-        let message = format!("`{}` is no name for a calendar", shortened(name));
+        let message = format!("`{}` cannot be the name of a calendar", shortened(name));
         report.error(node.span, message).hint("begin with a letter, and not with a weekday alone");
     }
     is_valid && !is_days

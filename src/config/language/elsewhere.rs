@@ -1,39 +1,28 @@
-//! Keys in the wrong mapping: each list has the mappings to which a key may belong that is not one of its own.
+//! Keys in the wrong mapping: each list has the other mappings that such a key may belong in.
 
 use super::schedule_file::FILE as FILE_SECTION;
 use super::{entry, message, options};
-use crate::text::words::Elsewhere;
+use crate::text::words::{Elsewhere, Place, Words};
 
 /// For `options`: Celery has there what an entry has here.
-pub(super) static OPTIONS: &[Elsewhere] = &[Elsewhere {
-    words: || entry::ENTRY.words(),
-    place: |pairs| format!("{pairs} beside `options`"),
-}];
+pub(super) static OPTIONS: &[Elsewhere] = &[at(|| entry::ENTRY.words(), " beside `options`")];
 
 /// For `cron` as a mapping.
-pub(super) static CRON: &[Elsewhere] = &[Elsewhere {
-    words: || entry::ENTRY.words(),
-    place: |pairs| format!("{pairs} beside `cron`"),
-}];
+pub(super) static CRON: &[Elsewhere] = &[at(|| entry::ENTRY.words(), " beside `cron`")];
 
 /// For `solar`.
-pub(super) static SOLAR: &[Elsewhere] = &[Elsewhere {
-    words: || entry::ENTRY.words(),
-    place: |pairs| format!("{pairs} beside `solar`"),
-}];
+pub(super) static SOLAR: &[Elsewhere] = &[at(|| entry::ENTRY.words(), " beside `solar`")];
 
 /// For a Celery task that follows another.
-pub(super) static SIGNATURE: &[Elsewhere] = &[Elsewhere {
-    words: || options::signature::OPTIONS.words(),
-    place: |pairs| inside("options", pairs),
-}];
+pub(super) static SIGNATURE: &[Elsewhere] =
+    &[inside("options", || options::signature::OPTIONS.words(), "")];
 
 /// For an entry.
 pub(super) static ENTRY: &[Elsewhere] = &[CELERY, RQ, DRAMATIQ, ARQ, TASKIQ, SIDEKIQ, BULLMQ, TOP];
 
 /// For `defaults`.
 pub(super) static DEFAULTS: &[Elsewhere] = &[
-    Elsewhere { words: || entry::ENTRY.words(), place: |pairs| format!("{pairs} in each entry") },
+    at(|| entry::ENTRY.words(), " in each entry"),
     CELERY,
     RQ,
     DRAMATIQ,
@@ -46,57 +35,29 @@ pub(super) static DEFAULTS: &[Elsewhere] = &[
 
 /// For a file.
 pub(super) static FILE: &[Elsewhere] = &[
-    Elsewhere { words: || message::DEFAULTS.words(), place: |pairs| inside("defaults", pairs) },
-    Elsewhere {
-        words: || entry::ENTRY.words(),
-        place: |pairs| format!("{pairs} in an entry, below `entries:` and its name"),
-    },
+    inside("defaults", || message::DEFAULTS.words(), ""),
+    at(|| entry::ENTRY.words(), " in an entry, below `entries:` and its name"),
 ];
 
-const TOP: Elsewhere = Elsewhere {
-    words: || FILE_SECTION.words(),
-    place: |pairs| format!("{pairs} at the top of the file"),
-};
+const TOP: Elsewhere = at(|| FILE_SECTION.words(), " at the top of the file");
 
-const CELERY: Elsewhere = Elsewhere {
-    words: || options::celery::SECTION.words(),
-    place: |pairs| inside("options", pairs) + ", on a Celery queue",
-};
+const CELERY: Elsewhere =
+    inside("options", || options::celery::SECTION.words(), ", on a Celery queue");
+const RQ: Elsewhere = inside("options", || options::rq::SECTION.words(), ", on an RQ queue");
+const DRAMATIQ: Elsewhere =
+    inside("options", || options::dramatiq::SECTION.words(), ", on a Dramatiq queue");
+const ARQ: Elsewhere = inside("options", || options::arq::SECTION.words(), ", on an arq queue");
+const TASKIQ: Elsewhere =
+    inside("options", || options::taskiq::SECTION.words(), ", on a taskiq queue");
+const SIDEKIQ: Elsewhere =
+    inside("options", || options::sidekiq::SECTION.words(), ", on a Sidekiq queue");
+const BULLMQ: Elsewhere =
+    inside("options", || options::bullmq::SECTION.words(), ", on a BullMQ queue");
 
-const RQ: Elsewhere = Elsewhere {
-    words: || options::rq::SECTION.words(),
-    place: |pairs| inside("options", pairs) + ", on an RQ queue",
-};
+const fn at(words: fn() -> Words, rest: &'static str) -> Elsewhere {
+    Elsewhere { words, place: Place { inside: None, rest } }
+}
 
-const DRAMATIQ: Elsewhere = Elsewhere {
-    words: || options::dramatiq::SECTION.words(),
-    place: |pairs| inside("options", pairs) + ", on a Dramatiq queue",
-};
-
-const ARQ: Elsewhere = Elsewhere {
-    words: || options::arq::SECTION.words(),
-    place: |pairs| inside("options", pairs) + ", on an arq queue",
-};
-
-const TASKIQ: Elsewhere = Elsewhere {
-    words: || options::taskiq::SECTION.words(),
-    place: |pairs| inside("options", pairs) + ", on a taskiq queue",
-};
-
-const SIDEKIQ: Elsewhere = Elsewhere {
-    words: || options::sidekiq::SECTION.words(),
-    place: |pairs| inside("options", pairs) + ", on a Sidekiq queue",
-};
-
-const BULLMQ: Elsewhere = Elsewhere {
-    words: || options::bullmq::SECTION.words(),
-    place: |pairs| inside("options", pairs) + ", on a BullMQ queue",
-};
-
-/// A pair within the mapping of a key; a key alone is only said to belong there.
-fn inside(mapping: &str, pairs: &str) -> String {
-    match pairs.contains(": ") {
-        true => format!("`{mapping}: {{{}}}`", pairs.trim_matches('`')),
-        false => format!("{pairs} in `{mapping}`"),
-    }
+const fn inside(mapping: &'static str, words: fn() -> Words, rest: &'static str) -> Elsewhere {
+    Elsewhere { words, place: Place { inside: Some(mapping), rest } }
 }

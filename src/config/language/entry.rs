@@ -8,7 +8,6 @@ use downbeat_time::{Timing, UnixMs, Zone};
 use super::common::Common;
 use super::draft::{Draft, MessageSettings, Read};
 use super::limits::{DEFAULT_WITHIN, MAX_ENTRY_NAME};
-use super::options::OptionsText;
 use super::{about, bounds, elsewhere, literal, message, message_size, when};
 use crate::config::foreign::words;
 use crate::schedule::delay::Delay;
@@ -138,17 +137,12 @@ fn message(
 ) -> (Message, Option<Box<Templates>>) {
     let args = settings.args.unwrap_or_else(|| common.no_args.clone());
     let kwargs = settings.kwargs.unwrap_or_else(|| common.no_kwargs.clone());
-    let headers = settings.headers.filter(|headers| &*headers.json != "{}");
+    let headers = settings.headers.filter(|headers| &*headers.value != "{}");
     let calendars = &mut common.template_calendars;
-    for text in [Some(&args), Some(&kwargs), headers.as_ref()].into_iter().flatten() {
-        calendars.extend_from_slice(&text.calendars);
-    }
-    let (headers, in_headers) = headers.map(|headers| (headers.json, headers.holes)).unzip();
-    let options =
-        settings.options.flatten().map(|OptionsText { options, holes, calendars: named }| {
-            calendars.extend(named);
-            (options, holes)
-        });
+    let (args, in_args) = args.split(calendars);
+    let (kwargs, in_kwargs) = kwargs.split(calendars);
+    let (headers, in_headers) = headers.map(|headers| headers.split(calendars)).unzip();
+    let options = settings.options.flatten().map(|options| options.split(calendars));
     let (options, in_options) = options.unzip();
     let route = Route { exchange: settings.exchange, routing_key: settings.routing_key };
     let call = common.shared(Call {
@@ -161,12 +155,14 @@ fn message(
         options,
         wants_result,
     });
-    let message = Message { args: args.json, kwargs: kwargs.json, call };
-    let headers = in_headers.unwrap_or_default();
-    let options = in_options.unwrap_or_default();
-    let (args, kwargs) = (args.holes, kwargs.holes);
-    let templates = Templates { args, kwargs, headers, options, ..Templates::default() };
-    (message, templates.some())
+    let templates = Templates {
+        args: in_args,
+        kwargs: in_kwargs,
+        headers: in_headers.unwrap_or_default(),
+        options: in_options.unwrap_or_default(),
+        ..Templates::default()
+    };
+    (Message { args, kwargs, call }, templates.some())
 }
 
 fn warn_of_long_expiry(

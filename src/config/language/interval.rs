@@ -71,10 +71,13 @@ fn foreign_period(node: &Node<'_>, body: &Node<'_>) -> Option<String> {
         Some(_) => Some(duration::parse(node.as_written()?).err()?),
         None => None,
     };
-    let seconds = error.filter(|error| error.meant.is_some_and(|meant| meant >= MIN_PERIOD));
-    match seconds.filter(|_| body.pair("period").is_none()) {
-        Some(error) => Some(error.hint_after("every: ")),
-        None => {
+    let has_unit = body.pair("period").is_some();
+    match error {
+        Some(error) if error.meant.is_some_and(|meant| meant < MIN_PERIOD) => {
+            Some(format!("write at least `every: {}`", duration::format(MIN_PERIOD)))
+        }
+        Some(error) if error.meant.is_some() && !has_unit => Some(error.hint_after("every: ")),
+        _ => {
             let timing = foreign::Timing::of(node, body.map().unwrap_or_default())?;
             Some(format!("write {timing}"))
         }

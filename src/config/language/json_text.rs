@@ -19,14 +19,35 @@ pub(crate) const MAX_ARGUMENTS: usize = 64 * 1024;
 /// Maximum bytes of the JSON text of one `headers`, counted the same way.
 pub(crate) const MAX_HEADERS: usize = 8 * 1024;
 
-/// A list or mapping as JSON text, and the templates in it.
+/// A value whose text may hold templates.
 #[derive(Clone)]
-pub(super) struct JsonText {
-    pub(super) json: Arc<str>,
-    pub(super) holes: Box<[Hole]>,
+pub(super) struct Templated<T> {
+    pub(super) value: T,
+    holes: Box<[Hole]>,
     /// The calendars that the templates name.
-    pub(super) calendars: Box<[CalendarRef]>,
+    calendars: Box<[CalendarRef]>,
 }
+
+impl<T> Templated<T> {
+    /// A value without templates.
+    pub(super) fn plain(value: T) -> Templated<T> {
+        Templated { value, holes: Box::default(), calendars: Box::default() }
+    }
+
+    pub(super) fn map<U>(self, to: impl FnOnce(T) -> U) -> Templated<U> {
+        let Templated { value, holes, calendars } = self;
+        Templated { value: to(value), holes, calendars }
+    }
+
+    /// The value and its templates; adds the calendars that they name to `calendars`.
+    pub(super) fn split(self, calendars: &mut Vec<CalendarRef>) -> (T, Box<[Hole]>) {
+        calendars.extend(self.calendars);
+        (self.value, self.holes)
+    }
+}
+
+/// A list or mapping as JSON text.
+pub(super) type JsonText = Templated<Arc<str>>;
 
 /// JSON text put together of several, with the templates of each.
 #[derive(Default)]
@@ -41,7 +62,8 @@ impl Builder {
         self.json.push_str(json);
     }
 
-    pub(super) fn append(&mut self, JsonText { json, holes, calendars }: JsonText) {
+    pub(super) fn append(&mut self, text: JsonText) {
+        let JsonText { value: json, holes, calendars } = text;
         let by = self.json.len();
         self.holes.extend(holes.into_iter().map(|hole| hole.moved(by)));
         self.calendars.extend(calendars);
@@ -50,7 +72,7 @@ impl Builder {
 
     pub(super) fn finish(self) -> JsonText {
         let Builder { json, holes, calendars } = self;
-        JsonText { json: json.into(), holes: holes.into(), calendars: calendars.into() }
+        JsonText { value: json.into(), holes: holes.into(), calendars: calendars.into() }
     }
 }
 
@@ -60,7 +82,7 @@ impl JsonText {
     }
 
     pub(super) fn of(json: &str) -> JsonText {
-        JsonText { json: json.into(), holes: Box::default(), calendars: Box::default() }
+        JsonText::plain(json.into())
     }
 }
 
@@ -90,7 +112,7 @@ pub(super) fn render(node: &Node<'_>, limit: usize, report: &mut Report<'_>) -> 
         return None;
     }
     let Writer { out, holes, calendars, .. } = writer;
-    let text = JsonText { json: out.into(), holes: holes.into(), calendars: calendars.into() };
+    let text = JsonText { value: out.into(), holes: holes.into(), calendars: calendars.into() };
     (report.errors() == before).then_some(text)
 }
 

@@ -125,10 +125,21 @@ fn passed(entry: &Entry, now: UnixMs) -> Option<(String, String)> {
                 let last = entry.zone.to_rfc3339(last);
                 format!("the last slot of `{name}` was at {last}: it never fires again")
             }
+            None if has_slots_without_except(entry, now) => {
+                let message = format!("`except` of `{name}` leaves out every slot: it never fires");
+                return Some((message, "leave out less, or remove the entry".to_owned()));
+            }
             None => format!("`{name}` has no slot: it never fires"),
         },
     };
     Some((message, "set a later time, or remove it".to_owned()))
+}
+
+fn has_slots_without_except(entry: &Entry, now: UnixMs) -> bool {
+    let mut entry = entry.clone();
+    let Some(bounds) = entry.bounds.as_deref_mut() else { return false };
+    bounds.except.clear();
+    entry.next_slot(now).is_some()
 }
 
 /// Message and hint for an entry whose slot is where the clock is set forward, at `gap`, as the clock

@@ -33,7 +33,7 @@ pub(super) fn read(
             let message = error.to_string();
             match foreign::Timing::parse(text).filter(|timing| !timing.is_rule()) {
                 Some(timing) => {
-                    let message = "this is no recurrence rule";
+                    let message = "this is not a recurrence rule";
                     report.error(span, message).hint(format!("write {timing}"));
                 }
                 None => add_with_hint(&message, |message| report.error(span, message)),

@@ -175,8 +175,8 @@ pub(super) fn results(text: &str) -> Result<RedisAddress, Refusal> {
     const HINT: &str = "write `redis://HOST:6379/1` or `unix:///PATH?db=1`";
     match Address::parse(text) {
         Ok(Address::Redis(address)) => Ok(address),
-        Ok(Address::Spool(_)) => refuse("a spool is no Redis server", HINT),
-        Ok(Address::Amqp(_)) => refuse("an AMQP broker is no Redis server", HINT),
+        Ok(Address::Spool(_)) => refuse("a spool is not a Redis server", HINT),
+        Ok(Address::Amqp(_)) => refuse("an AMQP broker is not a Redis server", HINT),
         Err(error @ (AddressError::NotAnAddress | AddressError::UnknownScheme)) => {
             refuse(&error.to_string(), HINT)
         }

@@ -62,7 +62,9 @@ pub(super) fn level(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Opt
         let is_of_targets = |c: char| c.is_ascii_alphanumeric() || "_-:,= ".contains(c);
         return from.check(Some(&directives), |text| match text.parse::<Targets>() {
             Ok(_) if text.chars().all(is_of_targets) => Ok(text.to_owned()),
-            _ => Err(Refusal::new("these are no filter directives", format!("write {LOG_LEVELS}"))),
+            _ => {
+                Err(Refusal::new("these are not filter directives", format!("write {LOG_LEVELS}")))
+            }
         });
     }
     from.check(given.as_ref(), |text| match text {

@@ -1,21 +1,21 @@
 //! `queues:`: each queue's kind of worker and broker.
 
+mod keys;
+mod options;
+mod show;
+
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
-
+pub(super) use self::keys::all_options;
+pub(super) use self::show::show;
 use super::broker::{self, Broker};
 use super::refusal::Refusal;
 use crate::address::AmqpAddress;
 use crate::config::foreign::words;
 use crate::text::{Fields, Keys, MAX_NAME, Node, Pair, Report, Scalar, expect};
-use crate::worker::arq::ArqSerializer;
-use crate::worker::celery::{self, Fanout, ResultBackend};
-use crate::worker::rq::Serializer;
-use crate::worker::taskiq::TaskiqStream;
+use crate::worker::celery::{self, Fanout};
 use crate::worker::{
-    self, AmqpQueue, ArqQueue, BullmqQueue, CeleryQueue, DramatiqQueue, Queue, QueueStore, Queues,
-    Rate, RqQueue, SidekiqQueue, StreamQueue, TaskiqQueue, Unstorable, Worker, WorkerKind,
+    self, AmqpQueue, Queue, QueueStore, Queues, Rate, Unstorable, Worker, WorkerKind,
 };
 
 pub(super) static QUEUE: Keys = Keys {
@@ -24,60 +24,8 @@ pub(super) static QUEUE: Keys = Keys {
     foreign: words::QUEUE,
 };
 
-static CELERY_AMQP: Keys = Keys {
-    of: "`options` of a Celery queue on AMQP",
-    known: &["exchange", "routing_key", "declare", "results", "result_prefix"],
-    foreign: words::CELERY_QUEUE_ON_AMQP,
-};
-
-/// Only Dramatiq's own workers know the arguments with which to declare their queues.
-static DRAMATIQ_AMQP: Keys = Keys {
-    of: "`options` of a Dramatiq queue on AMQP",
-    known: &["exchange", "routing_key"],
-    foreign: &[],
-};
-
-static CELERY: Keys = Keys {
-    of: "`options` of a Celery queue",
-    known: &[
-        "priority_steps",
-        "separator",
-        "key_prefix",
-        "fanout_prefix",
-        "fanout_patterns",
-        "control_exchange",
-        "routing_key",
-        "results",
-        "result_prefix",
-    ],
-    foreign: words::CELERY_QUEUE,
-};
-
 /// Celery's `task_default_routing_key`, unless it is set.
 const DEFAULT_ROUTING_KEY: &str = "celery";
-
-static RQ: Keys = Keys { of: "`options` of an RQ queue", known: &["serializer"], foreign: &[] };
-
-static DRAMATIQ: Keys =
-    Keys { of: "`options` of a Dramatiq queue", known: &["namespace"], foreign: &[] };
-
-static ARQ: Keys =
-    Keys { of: "`options` of an arq queue", known: &["serializer"], foreign: words::ARQ_QUEUE };
-
-static TASKIQ: Keys = Keys {
-    of: "`options` of a taskiq queue",
-    known: &["stream", "group", "maxlen", "results", "result_prefix"],
-    foreign: words::TASKIQ_QUEUE,
-};
-
-static SIDEKIQ: Keys =
-    Keys { of: "`options` of a Sidekiq queue", known: &["namespace"], foreign: &[] };
-
-static BULLMQ: Keys = Keys { of: "`options` of a BullMQ queue", known: &["prefix"], foreign: &[] };
-
-static STREAM: Keys = Keys { of: "`options` of a stream", known: &["maxlen"], foreign: &[] };
-
-static NONE: Keys = Keys { of: "`options` of this queue", known: &[], foreign: &[] };
 
 /// Reads the mapping; reports wrong values and leaves them out. Celery's queues are on the AMQP broker
 /// `amqp`, if there is one, unless they name another; `store` holds those that are on no AMQP broker.
@@ -98,7 +46,7 @@ pub(super) fn read(
         let fields = QUEUE.sort(&pair.value, report)?;
         let kind = kind(&fields, report)?;
         let url = url(&fields, kind, amqp, report);
-        let (mut worker, mut amqp) = worker(&fields, kind, url, state, report);
+        let (mut worker, mut amqp) = options::read(&fields, kind, url, state, report);
         let key = fields.value("options").and_then(|options| options.pair("routing_key"));
         let key = key.map(|pair| &pair.value);
         match (fields.value("fanout"), key) {
@@ -134,7 +82,9 @@ fn kind(fields: &Fields<'_, '_>, report: &mut Report<'_>) -> Option<WorkerKind> 
     };
     if kind.is_none() {
         let kinds = WorkerKind::ALL.map(|kind| format!("`{kind}`")).join(", ");
-        report.error(node.span, "this is no kind of worker").hint(format!("write one of {kinds}"));
+        report
+            .error(node.span, "this is not a kind of worker")
+            .hint(format!("write one of {kinds}"));
     }
     kind
 }
@@ -215,322 +165,4 @@ fn rate(node: &Node<'_>, report: &mut Report<'_>) -> Option<Rate> {
             None
         }
     }
-}
-
-/// The keys of the options of every kind.
-pub(super) fn all_options() -> impl Iterator<Item = &'static Keys> {
-    WorkerKind::ALL.into_iter().flat_map(|kind| [keys(kind, false), keys(kind, true)])
-}
-
-fn keys(kind: WorkerKind, on_amqp: bool) -> &'static Keys {
-    match kind {
-        WorkerKind::Celery if on_amqp => &CELERY_AMQP,
-        WorkerKind::Celery => &CELERY,
-        WorkerKind::Rq => &RQ,
-        WorkerKind::Dramatiq if on_amqp => &DRAMATIQ_AMQP,
-        WorkerKind::Dramatiq => &DRAMATIQ,
-        WorkerKind::Arq => &ARQ,
-        WorkerKind::Taskiq => &TASKIQ,
-        WorkerKind::Sidekiq => &SIDEKIQ,
-        WorkerKind::Bullmq => &BULLMQ,
-        WorkerKind::Json => &NONE,
-        WorkerKind::Stream => &STREAM,
-    }
-}
-
-fn worker(
-    fields: &Fields<'_, '_>,
-    kind: WorkerKind,
-    url: Option<Arc<AmqpAddress>>,
-    state: Option<&Broker>,
-    report: &mut Report<'_>,
-) -> (Worker, Option<AmqpQueue>) {
-    let keys = keys(kind, url.is_some());
-    let options = fields.value("options").and_then(|node| keys.sort(node, report));
-    let value = |key: &str| options.as_ref()?.value(key);
-    let amqp = url.map(|url| amqp_queue(url, kind, options.as_ref(), report));
-    let mut name = |key: &str| {
-        expect::name(value(key)?, &format!("`{key}`"), MAX_NAME, report).map(Into::into)
-    };
-    let worker = match kind {
-        WorkerKind::Rq => {
-            let serializer = value("serializer").and_then(|node| serializer(node, report));
-            Worker::Rq(RqQueue { serializer: serializer.unwrap_or_default() })
-        }
-        WorkerKind::Dramatiq if amqp.is_some() => Worker::Dramatiq(DramatiqQueue::default()),
-        WorkerKind::Dramatiq => {
-            let default = DramatiqQueue::default();
-            Worker::Dramatiq(DramatiqQueue {
-                namespace: name("namespace").unwrap_or(default.namespace),
-            })
-        }
-        WorkerKind::Arq => {
-            let serializer = value("serializer").and_then(|node| arq_serializer(node, report));
-            Worker::Arq(ArqQueue { serializer: serializer.unwrap_or_default() })
-        }
-        WorkerKind::Taskiq => {
-            let (group, result_prefix) = (name("group"), name("result_prefix"));
-            Worker::Taskiq(TaskiqQueue {
-                stream: taskiq_stream(options.as_ref(), group, report),
-                results: value("results").and_then(|node| results(node, state, report)),
-                result_prefix,
-            })
-        }
-        WorkerKind::Sidekiq => Worker::Sidekiq(SidekiqQueue { namespace: name("namespace") }),
-        WorkerKind::Bullmq => {
-            let default = BullmqQueue::default();
-            Worker::Bullmq(BullmqQueue { prefix: name("prefix").unwrap_or(default.prefix) })
-        }
-        WorkerKind::Json => Worker::Json,
-        WorkerKind::Stream => {
-            let maxlen = value("maxlen").and_then(|node| expect::count(node, report));
-            Worker::Stream(StreamQueue { maxlen })
-        }
-        WorkerKind::Celery if amqp.is_some() => {
-            let result_prefix = name("result_prefix").unwrap_or_default();
-            let results = value("results").and_then(|node| results(node, state, report));
-            Worker::Celery(CeleryQueue { results, result_prefix, ..CeleryQueue::default() })
-        }
-        WorkerKind::Celery => {
-            let default = CeleryQueue::default();
-            let key_prefix = name("key_prefix").unwrap_or(default.key_prefix);
-            let control_exchange = name("control_exchange").unwrap_or(default.control_exchange);
-            let result_prefix = name("result_prefix").unwrap_or_default();
-            let prefix = value("fanout_prefix").and_then(|node| fanout_prefix(node, report));
-            let patterns = value("fanout_patterns").and_then(|node| expect::boolean(node, report));
-            let steps = value("priority_steps").and_then(|node| priority_steps(node, report));
-            let separator = value("separator").and_then(|node| separator(node, report));
-            let results = value("results").and_then(|node| results(node, state, report));
-            Worker::Celery(CeleryQueue {
-                priority_steps: steps.unwrap_or(default.priority_steps),
-                separator: separator.unwrap_or(default.separator),
-                key_prefix,
-                fanout_prefix: prefix.unwrap_or(default.fanout_prefix),
-                fanout_patterns: patterns.unwrap_or(default.fanout_patterns),
-                control_exchange,
-                fanout: None,
-                results,
-                result_prefix,
-            })
-        }
-    };
-    (worker, amqp)
-}
-
-fn amqp_queue(
-    url: Arc<AmqpAddress>,
-    kind: WorkerKind,
-    fields: Option<&Fields<'_, '_>>,
-    report: &mut Report<'_>,
-) -> AmqpQueue {
-    let value = |key: &str| fields.and_then(|fields| fields.value(key));
-    let mut name =
-        |key: &str| expect::name(value(key)?, "the name", MAX_NAME, report).map(Into::into);
-    let (exchange, routing_key) = (name("exchange"), name("routing_key"));
-    if let (Some(node), None) = (value("routing_key"), value("exchange")) {
-        report
-            .error(node.span, "a `routing_key` without an `exchange`")
-            .hint("the default exchange routes by the queue's name");
-    }
-    let declare = (kind == WorkerKind::Celery).then(|| value("declare")).flatten();
-    let declare = declare.and_then(|node| expect::boolean(node, report));
-    AmqpQueue { url, exchange, routing_key, declare: declare.unwrap_or(false) }
-}
-
-fn serializer(node: &Node<'_>, report: &mut Report<'_>) -> Option<Serializer> {
-    match node.scalar() {
-        Some(Scalar::Text("pickle")) => Some(Serializer::Pickle),
-        Some(Scalar::Text("json")) => Some(Serializer::Json),
-        _ => {
-            report
-                .error(node.span, "expected `pickle` or `json`")
-                .hint("write what the workers' `--serializer` says");
-            None
-        }
-    }
-}
-
-fn arq_serializer(node: &Node<'_>, report: &mut Report<'_>) -> Option<ArqSerializer> {
-    let found = match node.scalar() {
-        Some(Scalar::Text(word)) => {
-            ArqSerializer::ALL.into_iter().find(|known| known.as_str() == word)
-        }
-        _ => None,
-    };
-    if found.is_none() {
-        report
-            .error(node.span, "expected `pickle`, `json` or `msgpack`")
-            .hint("write what the workers' `job_deserializer` reads; without one it is `pickle`");
-    }
-    found
-}
-
-/// The stream, if the queue is one.
-fn taskiq_stream(
-    fields: Option<&Fields<'_, '_>>,
-    group: Option<Box<str>>,
-    report: &mut Report<'_>,
-) -> Option<TaskiqStream> {
-    let value = |key: &str| fields.and_then(|fields| fields.value(key));
-    let is_stream = value("stream").map(|node| expect::boolean(node, report));
-    if let Some(Some(true)) = is_stream {
-        let maxlen = value("maxlen").and_then(|node| expect::count(node, report));
-        let default = TaskiqStream::default();
-        return Some(TaskiqStream { group: group.unwrap_or(default.group), maxlen });
-    }
-    for key in ["group", "maxlen"] {
-        if let Some(node) = value(key).filter(|_| is_stream != Some(None)) {
-            report
-                .error(node.span, format!("`{key}` of a queue that is no stream"))
-                .hint("workers with `RedisStreamBroker` need `stream: true`");
-        }
-    }
-    None
-}
-
-/// Kombu's own producers send none above 9, and workers without a step 0 never see messages without a
-/// priority.
-fn priority_steps(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<[u8]>> {
-    let step = |node: &Node<'_>| match node.scalar() {
-        Some(Scalar::Int(step)) => u8::try_from(step).ok().filter(|step| *step <= 9),
-        _ => None,
-    };
-    let steps: Option<Box<[u8]>> = node.list().and_then(|items| items.iter().map(step).collect());
-    let ascending =
-        steps.filter(|steps| steps.first() == Some(&0) && steps.is_sorted_by(|a, b| a < b));
-    if ascending.is_none() {
-        report
-            .error(node.span, "`priority_steps` are ascending numbers from 0 to 9, the first is 0")
-            .hint("write those of the workers' `broker_transport_options`: `[0, 3, 6, 9]`");
-    }
-    ascending
-}
-
-/// Kombu's default has control characters.
-fn separator(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
-    let text = expect::text(node, report)?;
-    if (1..=16).contains(&text.len()) {
-        return Some(text.into());
-    }
-    report.error(node.span, format!("a separator of {} bytes; it has 1 to 16", text.len()));
-    None
-}
-
-/// Kombu takes `true`, `false`, or a prefix in which `{db}` stands for the database.
-fn fanout_prefix(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
-    match node.scalar() {
-        Some(Scalar::Bool(true)) => Some(CeleryQueue::default().fanout_prefix),
-        Some(Scalar::Bool(false)) => Some("".into()),
-        _ => expect::name(node, "`fanout_prefix`", MAX_NAME, report).map(Into::into),
-    }
-}
-
-/// The Redis that holds results. Without a broker, it is not yet known where the state is.
-fn results(
-    node: &Node<'_>,
-    state: Option<&Broker>,
-    report: &mut Report<'_>,
-) -> Option<Arc<ResultBackend>> {
-    match broker::results(expect::text(node, report)?) {
-        Ok(url) => {
-            let databases = match state {
-                Some(Broker::Redis(state)) => url.databases(state),
-                Some(Broker::Spool(_)) => None,
-                None => url.databases(&url),
-            };
-            Some(Arc::new(ResultBackend { url, databases }))
-        }
-        Err(Refusal { message, hint }) => {
-            report.error(node.span, message).hint(hint);
-            None
-        }
-    }
-}
-
-/// What differs from the default.
-fn show_taskiq(TaskiqQueue { stream, results, result_prefix }: &TaskiqQueue) -> Value {
-    let stream_options = stream.iter().flat_map(|TaskiqStream { group, maxlen }| {
-        let maxlen = maxlen.map(|maxlen| ("maxlen", json!(maxlen)));
-        [("stream", json!(true)), ("group", json!(group))].into_iter().chain(maxlen)
-    });
-    let results = results.as_ref().map(|results| ("results", json!(results.url.to_string())));
-    let prefix = result_prefix.as_ref().map(|prefix| ("result_prefix", json!(prefix)));
-    let all: Map<_, _> = (stream_options.chain(results).chain(prefix))
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect();
-    if all.is_empty() { Value::Null } else { Value::Object(all) }
-}
-
-/// A queue as `downbeat config` shows it.
-pub(super) fn show(queue: &Queue) -> (String, Value) {
-    let mut options = match &queue.worker {
-        Worker::Celery(settings) => show_celery(settings),
-        Worker::Json => Value::Null,
-        Worker::Rq(RqQueue { serializer: Serializer::Pickle }) => Value::Null,
-        Worker::Rq(RqQueue { serializer: Serializer::Json }) => json!({ "serializer": "json" }),
-        Worker::Dramatiq(DramatiqQueue { namespace }) => json!({ "namespace": namespace }),
-        Worker::Arq(ArqQueue { serializer: ArqSerializer::Pickle }) => Value::Null,
-        Worker::Arq(ArqQueue { serializer }) => json!({ "serializer": serializer.as_str() }),
-        Worker::Taskiq(settings) => show_taskiq(settings),
-        Worker::Sidekiq(SidekiqQueue { namespace }) => match namespace {
-            Some(namespace) => json!({ "namespace": namespace }),
-            None => Value::Null,
-        },
-        Worker::Bullmq(BullmqQueue { prefix }) => json!({ "prefix": prefix }),
-        Worker::Stream(StreamQueue { maxlen }) => match maxlen {
-            Some(maxlen) => json!({ "maxlen": maxlen }),
-            None => Value::Null,
-        },
-    };
-    let mut shown = Map::new();
-    shown.insert("worker".to_owned(), json!(queue.worker.kind().as_str()));
-    if let Some(AmqpQueue { url, exchange, routing_key, declare }) = &queue.amqp {
-        shown.insert("broker".to_owned(), json!(url.to_string()));
-        let names = [("exchange", exchange), ("routing_key", routing_key)];
-        let names = names.into_iter().filter_map(|(key, name)| Some((key, json!(name.as_ref()?))));
-        let declare = declare.then(|| ("declare", json!(true)));
-        let results = queue.worker.results().map(|url| ("results", json!(url.to_string())));
-        let prefix = result_prefix(&queue.worker).map(|prefix| ("result_prefix", json!(prefix)));
-        let all: Map<_, _> = (names.chain(declare).chain(results).chain(prefix))
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect();
-        options = if all.is_empty() { Value::Null } else { Value::Object(all) };
-    }
-    if queue.is_fanout() {
-        shown.insert("fanout".to_owned(), json!(true));
-    }
-    if let Some(rate) = queue.catch_up_rate {
-        shown.insert("catch_up_rate".to_owned(), json!(rate.to_string()));
-    }
-    if !options.is_null() {
-        shown.insert("options".to_owned(), options);
-    }
-    (queue.name.to_string(), Value::Object(shown))
-}
-
-/// The options of a Celery queue on Redis; none if all are as by default.
-fn show_celery(settings: &CeleryQueue) -> Value {
-    let plain = match &settings.fanout {
-        Some(fanout) if &*fanout.routing_key != DEFAULT_ROUTING_KEY => None,
-        _ => Some(CeleryQueue { fanout: None, ..settings.clone() }),
-    };
-    if plain == Some(CeleryQueue::default()) {
-        return Value::Null;
-    }
-    json!({
-        "priority_steps": settings.priority_steps,
-        "separator": settings.separator,
-        "key_prefix": settings.key_prefix,
-        "fanout_prefix": settings.fanout_prefix,
-        "fanout_patterns": settings.fanout_patterns,
-        "control_exchange": settings.control_exchange,
-        "routing_key": settings.fanout.as_ref().map(|fanout| &fanout.routing_key),
-        "results": settings.results.as_ref().map(|results| results.url.to_string()),
-        "result_prefix": settings.result_prefix,
-    })
-}
-
-fn result_prefix(worker: &Worker) -> Option<&str> {
-    let Worker::Celery(settings) = worker else { return None };
-    Some(&*settings.result_prefix).filter(|prefix| !prefix.is_empty())
 }

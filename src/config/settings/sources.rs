@@ -246,7 +246,7 @@ impl<'e, 'n, 't> Sources<'e, 'n, 't> {
                 return Err(Refusal::new("this looks like an address, not like a path", hint));
             }
             if text.contains(char::is_control) {
-                return Err(Refusal::new("this is no path", "name a file that holds the text"));
+                return Err(Refusal::new("this is not a path", "name a file that holds the text"));
             }
             Ok(text.to_owned())
         })?;

@@ -60,10 +60,10 @@ fn a_calendar_that_does_not_exist_is_answered_with_what_to_write() {
 fn times_that_are_not_wholly_understood_are_refused_with_what_to_write() {
     for (except, message, hint) in [
         ("22-06", "there is no `22-06`", "`22:00-06:00`"),
-        ("\"22:00-25:00\"", "`22:00-25:00` are no hours", "`00:00` to `24:00`"),
-        ("\"24:00-06:00\"", "`24:00-06:00` are no hours", "`00:00` to `24:00`"),
-        ("\"22:0-6:00\"", "`22:0-6:00` are no hours", "`22:00-06:00`"),
-        ("\"22:00..06:00\"", "`22:00..06:00` is no span of days", "`22:00-06:00`"),
+        ("\"22:00-25:00\"", "`22:00-25:00` are not hours of a day", "`00:00` to `24:00`"),
+        ("\"24:00-06:00\"", "`24:00-06:00` are not hours of a day", "`00:00` to `24:00`"),
+        ("\"22:0-6:00\"", "`22:0-6:00` are not hours of a day", "`22:00-06:00`"),
+        ("\"22:00..06:00\"", "`22:00..06:00` is not a span of days", "`22:00-06:00`"),
         ("\"08:00-08:00\"", "`08:00-08:00` ends when it begins", "`12:00-13:00` for an hour"),
         ("\"00:00-24:00\"", "no day is left", "six weekdays"),
         ("[\"00:00-12:00\", \"12:00-00:00\"]", "no day is left", "six weekdays"),
@@ -96,6 +96,8 @@ fn what_comes_too_often_does_not_move() {
     };
     assert!(moved("cron: \"*/10 * * * *\"").contains("`move` is for up to 100 slots a day"));
     assert!(moved("every: 36h").contains("slots of `every: 1d12h` have no time of day"));
+    let sun = moved("solar: {event: sunset, latitude: 51.5, longitude: -0.1}");
+    assert!(sun.contains("an event of the sun has its own"), "{sun}");
     for fine in [
         "cron: \"*/15 * * * *\"",
         "every: 2d",

@@ -1,12 +1,12 @@
-//! What users of other schedulers write is taken rightly, or answered with what to write here.
+//! What users of other schedulers write is understood, or answered with what to write here.
 //!
-//! `dialects/` has snippets of the documentation of each scheduler, as a user would try them here. A line
-//! `-> text` is part of the answer; `= slots` are the next ones from 2030-01-01 on, if nothing is wrong.
+//! `dialects/` has snippets from the documentation of each scheduler, as a user would try them here. A line
+//! `-> text` is part of the answer; a line `= slots` has the next two slots after 2030-01-01T00:00:00Z.
 
 use super::*;
 use crate::text::Problem;
 
-/// The least number of snippets of a scheduler.
+/// Minimum number of snippets of a scheduler.
 const MIN_SNIPPETS: usize = 15;
 
 struct Snippet {
@@ -15,7 +15,7 @@ struct Snippet {
     text: String,
     /// What the answer says.
     answers: Vec<String>,
-    /// The slots of what is taken.
+    /// The slots of what is accepted.
     slots: Option<String>,
 }
 
@@ -138,7 +138,7 @@ fn is_taken(pair: &str) -> bool {
 }
 
 #[test]
-fn other_schedulers_words_are_taken_rightly_or_answered_with_ours() {
+fn words_of_other_schedulers_are_understood_or_answered_with_ours() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/tests/dialects");
     let mut wrong = Vec::new();
     let mut counts = Vec::new();
@@ -149,6 +149,7 @@ fn other_schedulers_words_are_taken_rightly_or_answered_with_ours() {
         counts.push((dialect.clone(), snippets.len()));
         for snippet in snippets {
             let name = format!("{dialect}: {}", snippet.title);
+            assert!(snippet.slots.is_some() || !snippet.answers.is_empty(), "{name}");
             if let Some(slots) = &snippet.slots {
                 assert_eq!(snippet.slots(), *slots, "{name}");
             }
@@ -164,9 +165,9 @@ fn other_schedulers_words_are_taken_rightly_or_answered_with_ours() {
         }
     }
     counts.sort();
-    println!("{counts:?}");
     assert!(wrong.is_empty(), "{} of {counts:?}:\n{}", wrong.len(), wrong.join("\n\n"));
-    assert!(counts.len() >= 10 && counts.iter().all(|(_, count)| *count >= MIN_SNIPPETS));
+    let are_enough = counts.len() >= 10 && counts.iter().all(|(_, count)| *count >= MIN_SNIPPETS);
+    assert!(are_enough, "{counts:?}");
 }
 
 /// The fixtures are mistakes of all kinds, with the exact answers beside them.

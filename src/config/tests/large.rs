@@ -18,7 +18,7 @@ fn said(queues: &Queues, queue: &str, key: &str, bytes: usize) -> (String, usize
 
 #[test]
 fn a_message_over_64_kib_is_warned_of_for_every_kind_of_worker() {
-    let kinds = ["celery", "rq", "dramatiq", "sidekiq", "bullmq", "json", "stream"];
+    let kinds = WorkerKind::ALL.map(|kind| kind.as_str());
     let all = kinds.map(|kind| (queues(), kind)).into_iter().chain([(on_amqp(), "celery")]);
     let mut warned = 0;
     for (queues, kind) in all {

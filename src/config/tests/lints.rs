@@ -44,7 +44,7 @@ fn an_enabled_entry_whose_last_slot_has_passed_causes_a_warning() {
     let text = "entries:\n  a: {task: t, every: 1d, end: 2026-03-01 12:00}\n  \
                 b: {task: t, every: 1d, end: 2026-03-01 12:00, enabled: false}\n  \
                 c: {task: t, cron: \"0 3 * * sun\", except: sun}\n";
-    let never = "4: `c` has no slot: it never fires";
+    let never = "4: `except` of `c` leaves out every slot: it never fires";
     assert_eq!(said(text, "2026-02-01T00:00:00Z"), [never]);
     let over = "2: the last slot of `a` was at 2026-03-01T00:00:00+00:00: it never fires again";
     assert_eq!(said(text, "2026-03-01T00:00:00Z"), [over, never]);

@@ -63,6 +63,22 @@ fn day_match_is_about_every_line_of_a_list() {
 }
 
 #[test]
+fn a_foreign_line_in_a_list_is_answered_for_itself() {
+    for (line, hint) in [
+        ("0 0 12 * * ?", "write `\"0 12 * * *\"`"),
+        ("@every 5m", "write an entry of its own with `every: 5m`"),
+        (
+            "TZ=Asia/Seoul 0 5 * * *",
+            "write an entry of its own with `cron: \"0 5 * * *\"` and `timezone: Asia/Seoul`",
+        ),
+    ] {
+        let text = format!("entries: {{a: {{task: t, cron: [\"0 3 * * *\", \"{line}\"]}}}}");
+        let said = load_text("a.yaml", text.as_bytes()).1;
+        assert!(said.trim_end().ends_with(&format!("hint: {hint}")), "{said}");
+    }
+}
+
+#[test]
 fn equal_lines_of_a_list_are_warned_of() {
     let same = ["the same slots as those of line 3, column 23; remove one of the two"];
     assert_eq!(said("cron: [\"0 3 * * *\", \"00 3 * * *\"]"), same);
@@ -147,6 +163,6 @@ fn ten_thousand_warnings_of_whole_days_cost_little() {
         (0..10_000).map(|at| format!("  e{at}: {{task: t, every: 1d, phase: {at}s}}\n")).collect();
     let text = format!("timezone: Europe/Berlin\nentries:\n{entries}");
     let (loaded, _) = load_text("a.yaml", text.as_bytes());
-    assert!(loaded.schedule.is_some());
+    assert!(loaded.schedule.is_some() && !loaded.problems.is_empty());
     assert!(loaded.problems.iter().all(|problem| problem.severity == Severity::Warning));
 }

@@ -282,7 +282,7 @@ impl Campaign {
                 self.status.leader = None;
                 self.fail(&error, self.times.renew_every, now);
             }
-            (asked, Ok(answer)) => debug_assert!(false, "{answer:?} is no answer to {asked:?}"),
+            (asked, Ok(answer)) => debug_assert!(false, "{answer:?} is not an answer to {asked:?}"),
         }
     }
 

@@ -1,5 +1,5 @@
-//! Runs of equal skips: an entry that is skipped slot after slot for one reason has a line when that begins, and one
-//! with the number of the others when it ends, or every hour.
+//! Runs of equal skips: when slots of an entry are skipped one after the other for one reason, the first has a line
+//! of its own; the others are counted, and written as one line every hour and when the run ends.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ impl SkipRuns {
         self.0.remove(entry)?.rest()
     }
 
-    /// Ends all runs and writes their lines: this replica no longer sends, or by another schedule.
+    /// Ends all runs and writes their lines, as when this replica no longer leads or its schedule has changed.
     pub fn end_all(&mut self) {
         for (entry, run) in std::mem::take(&mut self.0) {
             run.rest().into_iter().for_each(|rest| rest.write(&entry));

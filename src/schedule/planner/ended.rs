@@ -51,7 +51,7 @@ const MAX_COUNTED: u64 = 2_000_000;
 pub(super) enum Former<'a> {
     /// They are those of this entry.
     Known(Cow<'a, Entry>),
-    /// They are some of this entry's: which days were excluded is not known.
+    /// They are some of this entry's: which times were excluded is not known.
     Among(Entry),
     /// Nothing is known.
     Unknown,

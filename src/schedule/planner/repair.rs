@@ -114,7 +114,7 @@ impl Planner {
         let track = &mut self.tracks[index as usize];
         track.known_from = track.known_from.min(cursor);
         track.cursor = cursor;
-        format!("its slots up to {was_through} were settled by a clock that was ahead")
+        settled_ahead(was_through)
     }
 
     /// Passes over the part of the run that is later than `after`.
@@ -159,6 +159,11 @@ impl Planner {
             self.judgements.remove(&index);
         }
     }
+}
+
+/// What is wrong with an entry that a clock that was ahead has settled up to `through`.
+pub(super) fn settled_ahead(through: UnixMs) -> String {
+    format!("its slots up to {through} were settled by a clock that was ahead")
 }
 
 /// For each entry, the newest slot up to `now` with a recorded outcome: everything before it was settled.

@@ -6,6 +6,7 @@ use downbeat_time::nearest;
 use thiserror::Error;
 
 use super::moves::{MAX_BUSINESS_DAYS, ShiftError};
+use super::parse::MAX_MOVES;
 
 /// An error in a text with templates.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -76,15 +77,14 @@ pub enum TemplateProblem {
     /// More than [`MAX_BUSINESS_DAYS`].
     #[error("a move by more than {MAX_BUSINESS_DAYS} business days")]
     ManyDays,
-    /// Filters that move an instant, one after the other without an end.
-    #[error("more than 10 moves in a template")]
+    /// Too many filters that move an instant.
+    #[error("more than {MAX_MOVES} moves in a template")]
     ManyMoves,
     /// Syntax of other template languages.
     #[error("`{0}` has no meaning here")]
     Foreign(&'static str),
 }
 
-/// All names of values.
 /// All names of values.
 const NAMES: [&str; 6] = ["slot", "nominal_slot", "previous_slot", "next_slot", "entry", "task_id"];
 const FILTERS: [&str; 5] = ["date", "unix", "format", "shift", "business_days"];

@@ -4,6 +4,9 @@
 //! day stays, and a day that the month does not have becomes its last (31 March, a month earlier, is 28 or 29
 //! February). Moves apply one after the other. Between two moves by the calendar, the reading is kept even if
 //! the clock skips it: a day on and a day back is always the same reading.
+//!
+//! An entry's own `move` ([`downbeat_time::Move`]) is something else: it decides on which day a slot fires. These moves
+//! only change what a message says.
 
 mod shift;
 
@@ -17,10 +20,10 @@ use jiff::civil::Date;
 pub(super) use shift::parse as parse_shift;
 pub use shift::{Shift, ShiftError, Unit};
 
-/// The maximum of business days in one move.
+/// The maximum number of business days in one move.
 pub const MAX_BUSINESS_DAYS: i32 = 1000;
-/// The maximum number of days that are searched for business days: the most of them, in weeks that have only one,
-/// five times over. A calendar without one in all that time is taken to leave none.
+/// The maximum number of days searched for business days: five times what [`MAX_BUSINESS_DAYS`] take in weeks with
+/// only one. If they are not found in that time, there is no such day.
 const MAX_WALK: i64 = 35_000;
 
 /// One step that moves an instant.
@@ -105,7 +108,7 @@ impl BusinessDays {
     }
 }
 
-/// The first day that is counted.
+/// Day 0.
 const EPOCH: Date = jiff::civil::date(1970, 1, 1);
 /// The days of the years 1 to 9999, for which calendars work.
 const DAYS: RangeInclusive<i64> = -719_162..=2_932_896;

@@ -19,7 +19,7 @@ use super::moves::{self, BusinessDays, MAX_BUSINESS_DAYS, Step};
 use super::{Form, SlotTemplate, Template, TemplateError, TemplateProblem, Which, format};
 
 /// The maximum number of moves in a template.
-const MAX_MOVES: usize = 10;
+pub(super) const MAX_MOVES: usize = 10;
 
 /// A part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl<'t> Parser<'t> {
     }
 
     fn value(&mut self) -> Result<Template, TemplateError> {
-        if matches!(self.next(), Some('"' | '\'')) {
+        if self.is_at_quote() {
             return Ok(Template::Text(self.quoted()?.1.into()));
         }
         if self.rest().starts_with("}}") {
@@ -164,10 +164,7 @@ impl<'t> Parser<'t> {
 
     fn shift(&mut self) -> Result<Step, TemplateError> {
         self.expect("(", "`(\"-1d\")`")?;
-        if !matches!(self.next(), Some('"' | '\'')) {
-            return Err(self.unexpected("a shift in quotes, like `\"-1d\"`"));
-        }
-        let (span, text) = self.quoted()?;
+        let (span, text) = self.expect_quoted("a shift in quotes, like `\"-1d\"`")?;
         let shift = moves::parse_shift(text)
             .map_err(|error| TemplateError::new(span, TemplateProblem::Shift(error)))?;
         self.expect(")", "`)`")?;
@@ -180,10 +177,7 @@ impl<'t> Parser<'t> {
         let mut calendar = None;
         if self.next() == Some(',') {
             self.at += 1;
-            if !matches!(self.next(), Some('"' | '\'')) {
-                return Err(self.unexpected("a calendar's name in quotes"));
-            }
-            calendar = Some(self.quoted()?.1.into());
+            calendar = Some(self.expect_quoted("a calendar's name in quotes")?.1.into());
         }
         self.expect(")", "`)`")?;
         Ok(Step::BusinessDays(BusinessDays { count, calendar }))
@@ -212,15 +206,23 @@ impl<'t> Parser<'t> {
 
     fn format(&mut self) -> Result<Form, TemplateError> {
         self.expect("(", "`(\"%Y-%m\")`")?;
-        if !matches!(self.next(), Some('"' | '\'')) {
-            return Err(self.unexpected("a format in quotes"));
-        }
-        let (span, format) = self.quoted()?;
+        let (span, format) = self.expect_quoted("a format in quotes")?;
         format::check(format).map_err(|(part, problem)| {
             TemplateError::new(span.start + part.start..span.start + part.end, problem)
         })?;
         self.expect(")", "`)`")?;
         Ok(Form::Format(format.into()))
+    }
+
+    fn is_at_quote(&mut self) -> bool {
+        matches!(self.next(), Some('"' | '\''))
+    }
+
+    fn expect_quoted(
+        &mut self,
+        expected: &'static str,
+    ) -> Result<(Range<usize>, &'t str), TemplateError> {
+        if self.is_at_quote() { self.quoted() } else { Err(self.unexpected(expected)) }
     }
 
     /// Reads text up to the same quote.

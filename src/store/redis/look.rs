@@ -1,5 +1,6 @@
 //! The reads that commands need.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use downbeat_time::UnixMs;
@@ -9,13 +10,14 @@ use uuid::Uuid;
 
 use super::lease::{announced, ms};
 use super::reply::unexpected_answer;
-use super::workers::{self, BINDINGS, MAX_OTHERS};
 use super::{RedisStore, lua, peek};
 use crate::store::Peeked;
 use crate::store::contract::{Announced, MAX_ANNOUNCEMENT, MAX_REPLICAS, StoreError};
 use crate::store::journal::shortened;
 use crate::store::text::{MAX_LEASE, is_lease};
-use crate::worker::celery::{Inspection, Question, WorkerAnswers};
+use crate::worker::celery::{
+    CONTROL_BINDINGS, Inspection, Question, WorkerAnswers, control_exchange,
+};
 use crate::worker::{CeleryQueue, Location};
 
 /// How long Redis may take for one answer: less than the timeout of every request.
@@ -26,6 +28,9 @@ const NO_KEY: i64 = -2;
 /// takes Redis about a tenth of a second.
 const MAX_SCANS: usize = 500;
 const SCANNED: &str = "1000";
+/// Maximum number of other control exchanges that are listed.
+const MAX_OTHERS: usize = 5;
+
 /// What the lease key holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Leader {
@@ -113,33 +118,33 @@ impl RedisStore {
         self.ask(&["DEL", &inspection.reply_list()]).await?;
         let mut asked = asked?;
         if asked.workers.is_empty() && asked.silent == 0 {
+            let own = (settings.key_prefix.to_string(), settings.control_exchange.to_string());
             // A user may lack the right to scan.
-            asked.others = self.control_exchanges().await.unwrap_or_default();
-            asked.others.retain(|(prefix, exchange)| {
-                (&**prefix, &**exchange) != (&*settings.key_prefix, &*settings.control_exchange)
-            });
+            asked.others = self.other_control_exchanges(&own).await.unwrap_or_default();
         }
         Ok(asked)
     }
 
-    /// The control exchanges whose bindings are on the broker. Looks at a limited number of keys.
-    async fn control_exchanges(&self) -> Result<Vec<(String, String)>, StoreError> {
-        let mut found = Vec::new();
+    /// The control exchanges whose bindings are on the broker, except `own`. Looks at a limited number of keys.
+    async fn other_control_exchanges(
+        &self,
+        own: &(String, String),
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        // A scan may name a key twice.
+        let mut found = BTreeSet::new();
         let mut cursor = "0".to_owned();
         for _ in 0..MAX_SCANS {
-            let scan = self.ask(&["SCAN", &cursor, "MATCH", BINDINGS, "COUNT", SCANNED]).await?;
+            let scan = ["SCAN", &cursor, "MATCH", CONTROL_BINDINGS, "COUNT", SCANNED];
             let (next, keys): (String, Vec<String>) =
-                redis::from_redis_value(scan).map_err(|_| unexpected_answer())?;
-            found.extend(keys.iter().filter_map(|key| workers::control_exchange(key)));
+                redis::from_redis_value(self.ask(&scan).await?).map_err(|_| unexpected_answer())?;
+            let exchanges = keys.iter().filter_map(|key| control_exchange(key));
+            found.extend(exchanges.filter(|exchange| exchange != own));
             cursor = next;
             if cursor == "0" || found.len() >= MAX_OTHERS {
                 break;
             }
         }
-        found.sort();
-        found.dedup();
-        found.truncate(MAX_OTHERS);
-        Ok(found)
+        Ok(found.into_iter().take(MAX_OTHERS).collect())
     }
 
     async fn ask(&self, words: &[&str]) -> Result<Value, StoreError> {

@@ -24,7 +24,6 @@ mod resignations;
 mod results;
 mod sentinel;
 mod store;
-mod workers;
 mod writing;
 
 pub use self::look::Leader;

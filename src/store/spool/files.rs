@@ -189,7 +189,7 @@ impl Files {
             let name = item.file_name();
             let name = name.to_str().filter(|name| is_file(&item) && is_name_of_ours(name));
             let Some(name) = name else {
-                warn!(path = %path.display(), "left a file in the stage that is no message");
+                warn!(path = %path.display(), "left a file in the stage that is not a message");
                 continue;
             };
             match is_recorded(name, &path) {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::MAX_DURATION;
 
-/// Longer texts are no durations.
+/// No duration is longer.
 const MAX_TEXT: usize = 64;
 
-/// Units as they are written out and shortened elsewhere, in milliseconds.
+/// The names of units in other tools, and their lengths in milliseconds.
 const UNITS: [(&[&str], f64); 6] = [
     (&["ms", "msec", "msecs", "millisecond", "milliseconds"], 1.0),
     (&["s", "sec", "secs", "second", "seconds"], 1000.0),
@@ -17,7 +17,7 @@ const UNITS: [(&[&str], f64); 6] = [
     (&["w", "wk", "wks", "week", "weeks"], 604_800_000.0),
 ];
 
-/// The duration that a text means elsewhere: a number of seconds, numbers with units, ISO 8601, or
+/// The duration that a text means to another tool: a number of seconds, numbers with units, ISO 8601, or
 /// `H:MM:SS`.
 pub(super) fn meant(text: &str) -> Option<Duration> {
     let text = text.trim();
@@ -47,9 +47,10 @@ fn seconds(text: &str) -> Option<f64> {
 /// `P1DT2H`; years and months have no fixed length.
 fn iso(text: &str) -> Option<f64> {
     let text = text.to_ascii_uppercase();
-    let (date, time) = match text.strip_prefix('P')?.split_once('T') {
+    let rest = text.strip_prefix('P')?;
+    let (date, time) = match rest.split_once('T') {
         Some((date, time)) => (date, Some(time)),
-        None => (text.strip_prefix('P')?, None),
+        None => (rest, None),
     };
     const DATE: [(&[&str], f64); 2] = [(&["w"], 604_800_000.0), (&["d"], 86_400_000.0)];
     let date = if date.is_empty() { Some(0.0) } else { sum(date, &DATE) };

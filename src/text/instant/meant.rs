@@ -4,10 +4,10 @@ use jiff::Timestamp;
 
 use super::wall_end;
 
-/// Longer texts are no dates and times.
+/// No date and time is longer.
 const MAX_TEXT: usize = 64;
 
-/// The instant that a text means elsewhere, as it is written here.
+/// The instant that a text means to another tool, as it is written here.
 pub(super) fn meant(text: &str) -> Option<String> {
     let text = text.trim();
     if text.len() > MAX_TEXT || !text.starts_with(|c: char| c.is_ascii_digit()) {
@@ -17,7 +17,7 @@ pub(super) fn meant(text: &str) -> Option<String> {
     wall_end(&ours).map(|_| ours)
 }
 
-/// Seconds or milliseconds since 1970, of this century.
+/// Seconds (10 digits) or milliseconds (13 digits) since 1970: from 2001 to 2286.
 fn unix(text: &str) -> Option<String> {
     let number: i64 = text.parse().ok()?;
     let instant = match text.len() {

@@ -1,7 +1,7 @@
 //! Decodes jobs from any producer: in JSON, in MessagePack, and in pickles of plain values.
 
 use downbeat_time::UnixMs;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::message::JOB;
 use crate::worker::decode::take_text;
@@ -24,49 +24,44 @@ pub(super) fn decode(element: &[u8], stored: &[Option<Vec<u8>>]) -> Result<Waiti
         // A score may have a fraction.
         text.split('.').next()?.parse().ok().map(UnixMs)
     };
-    let waiting = Waiting {
-        task_id: Some(String::from_utf8_lossy(element).into_owned()),
-        expires_at: instant(expires_at),
-        ..Waiting::default()
-    };
+    let task_id = Some(String::from_utf8_lossy(element).into_owned());
+    let expires_at = instant(expires_at);
     let mut members = match value(job) {
         Ok(Value::Object(members)) => members,
         Ok(_) => return Err(DecodeError::Malformed("a job that is not a mapping")),
         // What it calls is in there as well.
-        Err(why) => return Ok(Waiting { unread: Some(why.to_string()), ..waiting }),
+        Err(why) => {
+            let unread = Some(why.to_string());
+            return Ok(Waiting { task_id, expires_at, unread, ..Waiting::default() });
+        }
     };
     let sent_at = members.shift_remove("et").and_then(|at| at.as_i64()).map(UnixMs);
-    let waiting = Waiting {
-        task: take_text(&mut members, "f"),
+    let Some(task) = take_text(&mut members, "f") else {
+        return Err(DecodeError::Malformed("a job without a function, which no worker runs"));
+    };
+    if let Some(Value::Null) = members.get("t") {
+        members.shift_remove("t");
+    }
+    Ok(Waiting {
+        task_id,
+        task: Some(task),
         args: members.shift_remove("a"),
         kwargs: members.shift_remove("k"),
         sent_at,
         not_before: instant(due_at).filter(|due_at| is_deferred(*due_at, sent_at)),
-        ..waiting
-    };
-    if waiting.task.is_none() {
-        return Err(DecodeError::Malformed("a job without a function, which no worker runs"));
-    }
-    Ok(with_headers(waiting, members))
+        expires_at,
+        ..Waiting::with_headers(members)
+    })
 }
 
-/// Whether a job was to wait from the start. What is due at once is so by the clock of whoever pushed it,
-/// which may not be the one that says when it was made.
+/// Whether a job was to wait from the start. One that is due at once has a score by the clock of whoever pushed
+/// it, which may be ahead of the clock that says when it was made.
 fn is_deferred(UnixMs(due_at): UnixMs, sent_at: Option<UnixMs>) -> bool {
     sent_at.is_some_and(|UnixMs(sent_at)| due_at > sent_at.saturating_add(1000))
 }
 
-/// Adds what else is in the job.
-fn with_headers(waiting: Waiting, mut members: Map<String, Value>) -> Waiting {
-    if let Some(Value::Null) = members.get("t") {
-        members.shift_remove("t");
-    }
-    let Waiting { entry, slot, kind, headers, .. } = Waiting::with_headers(members);
-    Waiting { entry, slot, kind, headers, ..waiting }
-}
-
-/// A pickle begins with the number of its protocol, JSON with a brace. Mappings of no members, which begin
-/// like a pickle in MessagePack, are no jobs.
+/// Reads JSON, MessagePack or a pickle. A pickle begins with the byte 0x80, as only an empty mapping does in
+/// MessagePack, and that is no job.
 pub(super) fn value(bytes: &[u8]) -> Result<Value, DecodeError> {
     match bytes.first() {
         Some(0x80) => Ok(unpickle::to_json(bytes)?),

@@ -64,7 +64,7 @@ pub(super) fn body(
 ) -> Result<Value, DecodeError> {
     let text = |members: &Members, name: &str| members.get(name)?.as_str().map(str::to_owned);
     let body = envelope.get("body").and_then(Value::as_str);
-    let body = body.ok_or(DecodeError::Malformed("no body, or one that is no text"))?;
+    let body = body.ok_or(DecodeError::Malformed("no body, or one that is not text"))?;
     let bytes = match text(properties, "body_encoding").as_deref() {
         Some("base64") => {
             Cow::Owned(BASE64_STANDARD.decode(body).map_err(DecodeError::BodyNotBase64)?)

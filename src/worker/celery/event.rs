@@ -3,9 +3,9 @@
 
 use super::message::{args_repr, kwargs_repr, write_expires};
 use super::{CeleryQueue, keys};
+use crate::worker::Task;
 use crate::worker::json_writer::JsonWriter;
 use crate::worker::publication::route;
-use crate::worker::{Message, Task, Worker};
 
 /// The exchange for events.
 pub const EXCHANGE: &str = "celeryev";
@@ -29,12 +29,10 @@ pub(super) fn sent(task: &Task<'_>) -> Vec<u8> {
 fn event(task: &Task<'_>) -> Vec<u8> {
     let message = task.message;
     let queue = &message.queue.name;
-    let (exchange, routing_key) = match (&message.queue.amqp, settings(message)) {
+    let (exchange, routing_key) = match (&message.queue.amqp, message.queue.fanout()) {
         (Some(amqp), _) => route(message, amqp),
-        (None, Some(CeleryQueue { fanout: Some(fanout), .. })) => {
-            ((&**queue).into(), fanout.routing_key.clone())
-        }
-        (None, _) => ("".into(), (&**queue).into()),
+        (None, Some(fanout)) => ((&**queue).into(), fanout.routing_key.clone()),
+        (None, None) => ("".into(), (&**queue).into()),
     };
     let mut json = JsonWriter::with_capacity(512 + message.args.len() + message.kwargs.len());
     json.raw(r#"{"type":"task-sent","hostname":"#).string(task.origin);
@@ -52,10 +50,6 @@ fn event(task: &Task<'_>) -> Vec<u8> {
     json.raw(r#","timestamp":"#).display(now.div_euclid(1000));
     json.raw(".").display(format_args!("{:03}", now.rem_euclid(1000))).raw("}");
     json.into_bytes()
-}
-
-fn settings(message: &Message) -> Option<&CeleryQueue> {
-    if let Worker::Celery(settings) = &message.queue.worker { Some(settings) } else { None }
 }
 
 /// The event in kombu's envelope, for Redis.

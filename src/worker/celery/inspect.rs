@@ -18,7 +18,19 @@ pub(super) fn exchange(settings: &CeleryQueue) -> String {
 }
 
 /// How the name of such an exchange ends.
-pub const EXCHANGE_END: &str = ".pidbox";
+const EXCHANGE_END: &str = ".pidbox";
+/// What precedes the name of an exchange in the key of its bindings.
+const BINDING: &str = "_kombu.binding.";
+/// A pattern of the keys in which control exchanges have their bindings.
+pub const CONTROL_BINDINGS: &str = "*_kombu.binding.*.pidbox";
+
+/// The key prefix and the `control_exchange` in such a key; `None` for exchanges of replies.
+#[must_use]
+pub fn control_exchange(key: &str) -> Option<(String, String)> {
+    let (prefix, exchange) = key.split_once(BINDING)?;
+    let name = exchange.strip_suffix(EXCHANGE_END)?;
+    (!name.starts_with("reply.")).then(|| (prefix.to_owned(), name.to_owned()))
+}
 
 /// A question to the workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,5 +295,14 @@ mod tests {
         let inspection = Inspection::new(&settings, id);
         assert_eq!(inspection.channel(3), "shop-/3.ctl.pidbox");
         assert_eq!(inspection.reply_list(), format!("shop-{id}.reply.ctl.pidbox"));
+    }
+
+    #[test]
+    fn the_key_of_a_binding_shows_prefix_and_control_exchange() {
+        let pair = |prefix: &str, name: &str| Some((prefix.to_owned(), name.to_owned()));
+        assert_eq!(control_exchange("_kombu.binding.celery.pidbox"), pair("", "celery"));
+        assert_eq!(control_exchange("shop-_kombu.binding.ctl.pidbox"), pair("shop-", "ctl"));
+        assert_eq!(control_exchange("_kombu.binding.reply.celery.pidbox"), None);
+        assert_eq!(control_exchange("_kombu.binding.celery"), None);
     }
 }

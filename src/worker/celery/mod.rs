@@ -33,10 +33,12 @@ use uuid::Uuid;
 
 pub use self::app::{AppSettings, Route, TaskDefaults};
 pub use self::check::check;
-pub use self::inspect::{EXCHANGE_END, Inspection, LiveWorker, Question, WorkerAnswers};
+pub use self::inspect::{
+    CONTROL_BINDINGS, Inspection, LiveWorker, Question, WorkerAnswers, control_exchange,
+};
 pub use self::keys::{binding_keys, binding_member, channel, list_key, list_keys};
 pub use self::options::CeleryOptions;
-pub use self::queue::{CeleryQueue, Fanout, ResultBackend};
+pub use self::queue::{CeleryQueue, Fanout};
 use super::{
     AmqpQueue, DecodeError, Location, Message, Next, Protocol, Publication, RedisCommand,
     ResultKey, Task, TaskResult, Unsendable, Waiting, WorkerKind, Writes,

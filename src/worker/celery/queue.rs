@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::address::RedisAddress;
-use crate::worker::{Queue, Worker};
+use crate::worker::{Queue, ResultBackend, Worker};
 
 /// The settings of a queue of Celery workers: their `broker_transport_options` for Redis, and their
 /// result backend.
@@ -37,15 +36,6 @@ pub struct Fanout {
     pub channel: Box<str>,
     /// The routing key of the workers' queues: their `task_default_routing_key`, unless the queue has its own.
     pub routing_key: Box<str>,
-}
-
-/// The Redis where Celery's workers store results: their `result_backend`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResultBackend {
-    /// Its address.
-    pub url: RedisAddress,
-    /// The database of the results and that of the state, if one server has both.
-    pub databases: Option<(u32, u32)>,
 }
 
 impl Default for CeleryQueue {

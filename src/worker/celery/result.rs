@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::stored::{self, Stored};
 use super::{CeleryOptions, CeleryQueue};
-use crate::worker::result::{NO_RESULT, NO_RESULTS, last_line};
+use crate::worker::result::{NO_RESULT, NO_RESULTS, last_line, shows_end};
 use crate::worker::{Message, RedisCommand, ResultForm, ResultKey, TaskResult, Unsendable};
 
 /// The key of a result without the task id.
@@ -29,19 +29,12 @@ pub(super) fn reports_result(message: &Message, settings: &CeleryQueue) -> Resul
 
 /// A result shows that the task has ended, if it is on the server of the state.
 pub(super) fn records_end(message: &Message, settings: &CeleryQueue) -> Result<(), Unsendable> {
-    let why = if settings.fanout.is_some() {
-        "every worker runs it, so its end cannot be seen: leave `overlap` out"
-    } else if settings.results.is_none() {
-        "results show when a task is done, and nobody says where they are: set the option `results` of \
-         the queue"
-    } else if key(settings).is_none() {
-        "results show when a task is done, and `results` of the queue names another server than the one \
-         that holds the state, or writes its address otherwise"
-    } else {
-        let reports = reports_result(message, settings);
-        return reports.map_err(|error| Unsendable::new("overlap", error.message));
-    };
-    Err(Unsendable::new("overlap", why))
+    if settings.fanout.is_some() {
+        let why = "every worker runs it, so its end cannot be seen: leave `overlap` out";
+        return Err(Unsendable::new("overlap", why));
+    }
+    shows_end(settings.results.as_deref())?;
+    reports_result(message, settings).map_err(|error| Unsendable::new("overlap", error.message))
 }
 
 /// Where results are, if on the server of the state.

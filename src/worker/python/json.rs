@@ -30,7 +30,9 @@ fn quote(text: &[u8]) -> Option<Vec<u8>> {
         found |= number.is_some();
         let (taken, left) = rest.split_at(length);
         let mark: &[u8] = if number.is_some() { b"\"" } else { b"" };
-        out.extend([mark, taken, mark].concat());
+        for part in [mark, taken, mark] {
+            out.extend_from_slice(part);
+        }
         rest = left;
     }
     found.then_some(out)

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 pub use self::options::{AckType, TaskiqOptions};
 pub use self::queue::{TaskiqQueue, TaskiqStream};
+use super::result::shows_end;
 use super::{
     DecodeError, Location, Message, Next, Protocol, RedisCommand, ResultKey, Task, TaskResult,
     Unsendable, Waiting, WorkerKind, Writes,
@@ -77,7 +78,7 @@ impl Protocol for TaskiqQueue {
     }
 
     fn records_end(&self, _message: &Message) -> Result<(), Unsendable> {
-        result::records_end(self)
+        shows_end(self.results.as_deref())
     }
 
     fn result_key(&self, _queue: &str) -> Option<ResultKey> {

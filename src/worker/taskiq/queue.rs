@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::worker::celery::ResultBackend;
+use crate::worker::ResultBackend;
 
 /// The settings of a queue of taskiq workers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::TaskiqQueue;
 use crate::worker::python::unpickle;
-use crate::worker::result::{NO_RESULTS, last_line};
+use crate::worker::result::{NO_RESULT, NO_RESULTS, last_line};
 use crate::worker::{RedisCommand, ResultForm, ResultKey, TaskResult, Unsendable};
 
 /// By default, taskiq keeps no results.
@@ -15,20 +15,6 @@ pub(super) fn reports_result(settings: &TaskiqQueue) -> Result<(), Unsendable> {
         Some(_) => Ok(()),
         None => Err(Unsendable::new("queue", NO_RESULTS)),
     }
-}
-
-/// A result shows that the task has ended, if it is on the server of the state.
-pub(super) fn records_end(settings: &TaskiqQueue) -> Result<(), Unsendable> {
-    let why = if settings.results.is_none() {
-        "results show when a task is done, and nobody says where they are: set the option `results` of \
-         the queue"
-    } else if key(settings).is_none() {
-        "results show when a task is done, and `results` of the queue names another server than the one \
-         that holds the state, or writes its address otherwise"
-    } else {
-        return Ok(());
-    };
-    Err(Unsendable::new("overlap", why))
 }
 
 /// Where results are, if on the server of the state.
@@ -47,7 +33,7 @@ pub(super) fn queries(task_id: Uuid, settings: &TaskiqQueue) -> Vec<RedisCommand
 
 pub(super) fn read(replies: &[Option<Vec<u8>>]) -> TaskResult {
     let Some(Some(stored)) = replies.first() else {
-        return TaskResult::Pending("no result".to_owned());
+        return TaskResult::Pending(NO_RESULT.to_owned());
     };
     let said = match stored.first() {
         Some(0x80) => unpickle::to_json(stored).ok(),
@@ -85,7 +71,7 @@ mod tests {
 
     #[test]
     fn an_ended_task_is_distinguished_from_a_pending_one_however_it_is_stored() {
-        assert_eq!(read(&[None]), TaskResult::Pending("no result".to_owned()));
+        assert_eq!(read(&[None]), TaskResult::Pending(NO_RESULT.to_owned()));
         let result =
             r#"{"is_err":false,"log":null,"return_value":[1,"é"],"error":null}"#.as_bytes();
         let succeeded = TaskResult::Succeeded(Some(json!([1, "é"])));

@@ -7,8 +7,7 @@ use downbeat::store::contract::Store;
 use downbeat::store::memory::Damage;
 use downbeat::store::redis::RedisStore;
 use downbeat::tls::Tls;
-use downbeat::worker::celery::ResultBackend;
-use downbeat::worker::{CeleryQueue, Queue, Worker};
+use downbeat::worker::{CeleryQueue, Queue, ResultBackend, Worker};
 use redis::Commands as _;
 use uuid::Uuid;
 

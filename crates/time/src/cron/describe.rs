@@ -85,7 +85,7 @@ impl Cron {
     }
 
     /// `the 1st and 15th, the last day and the weekday nearest the 20th`
-    fn dates_in_words(&self) -> String {
+    pub(super) fn dates_in_words(&self) -> String {
         let special = self.special.as_deref().copied().unwrap_or_default();
         let dates = |mask: u32| list(&values((mask & EVERY_DAY).into()), |day| ordinal(*day));
         let nearest = special.nearest & EVERY_DAY;
@@ -104,7 +104,7 @@ impl Cron {
     }
 
     /// `Monday to Thursday and the last Friday`
-    fn weekdays_in_words(&self) -> String {
+    pub(super) fn weekdays_in_words(&self) -> String {
         const NTH: [&str; 6] = ["first", "second", "third", "fourth", "fifth", "last"];
         let weekly = (self.weekdays != 0).then(|| weekdays_in_words(self.weekdays));
         let nth = self.special.as_ref().map_or([0; 6], |special| special.nth);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::DayMatch;
 use super::field::Field;
 use crate::spelling::nearest;
-use crate::token::{Token, number};
+use crate::token::Token;
 
 /// The error of an expression that is refused: what is wrong, where, and what to write instead.
 ///
@@ -163,7 +163,12 @@ fn suggest(problem: Problem, field: Field, token: &str) -> Option<String> {
         (Problem::OutOfRange, Field::Hour, "24") => Some("0".into()),
         (Problem::OutOfRange, Field::Minute, "60") => Some("0".into()),
         (Problem::OutOfRange, Field::Weekday, "7") => Some("0".into()),
-        (Problem::UnknownName, ..) => near(token.trim_end_matches(['L', 'l']), field.names()),
+        // The `L` of `fryL` is not part of the name.
+        (Problem::UnknownName, Field::Weekday, _) if token.ends_with(['L', 'l']) => {
+            let name = near(&token[..token.len() - 1], field.names())?;
+            Some(format!("{name}L"))
+        }
+        (Problem::UnknownName, ..) => near(token, field.names()),
         (Problem::StepWithoutRange, Field::Weekday, _) => {
             let (value, step) = token.split_once('/')?;
             Some(format!(
@@ -182,23 +187,23 @@ fn suggest(problem: Problem, field: Field, token: &str) -> Option<String> {
     }
 }
 
-/// The name to which a word is near, or to whose first three letters.
+/// The name that a word most likely misspells, in full or by its first three letters.
 fn near(word: &str, names: &[&str]) -> Option<String> {
     let short = names.iter().map(|name| &name[..3]);
     let near = nearest(word, names.iter().copied().chain(short))?;
     names.iter().find(|name| name.starts_with(near)).map(|name| (*name).to_owned())
 }
 
-/// The hash that takes the place of cronie's `~`: a random value of the field, or between two.
+/// The hash that takes the place of cronie's `~`: a random value of the field, or between two, perhaps with a step.
 fn random(token: &str, field: Field) -> Option<String> {
-    let (least, greatest) = token.split_once('~')?;
-    if least.is_empty() && greatest.is_empty() {
-        return Some("H".to_owned());
-    }
-    let mask = field.full_mask();
-    let bound = |text: &str, open: u32| if text.is_empty() { Some(open) } else { number(text) };
-    let (least, greatest) = (bound(least, mask.trailing_zeros())?, bound(greatest, mask.ilog2())?);
-    (least <= greatest).then(|| format!("H({least}-{greatest})"))
+    let (range, step) = token.split_at(token.find('/').unwrap_or(token.len()));
+    let hash = match range.split_once('~')? {
+        ("", "") => "H".to_owned(),
+        ("", greatest) => format!("H({}-{greatest})", field.first()),
+        (least, "") => format!("H({least}-{})", field.last()),
+        (least, greatest) => format!("H({least}-{greatest})"),
+    };
+    Some(hash + step)
 }
 
 impl std::error::Error for CronError {}
@@ -287,10 +292,15 @@ impl CronError {
                 f.write_str("; write minute, hour, day of month, month and weekday")
             }
             Problem::CeleryCall => {
-                write!(f, "; write its arguments as a mapping: `cron: {{{}}}`", arguments(&self.token))
+                write!(
+                    f,
+                    "; write its arguments as a mapping: `cron: {{{}}}`",
+                    arguments(&self.token)
+                )
             }
             Problem::ManyDialects(_) => f.write_str(
-                "; write five fields, beginning with the minute, or `cron: {quartz: \"…\"}` for Quartz",
+                "; write five fields, beginning with the minute, or `cron: {quartz: \"…\"}` for \
+                 Quartz",
             ),
             Problem::QuartzFieldCount(5) => {
                 f.write_str("; write a crontab line without `quartz`, or begin with the second")
@@ -301,7 +311,9 @@ impl CronError {
             Problem::QuartzMisfit { takes, .. } => {
                 write!(f, "; write {takes}, or ranges upwards, steps and lists of them")
             }
-            Problem::StrayCharacter => f.write_str("; write one line, with blanks between fields"),
+            Problem::StrayCharacter => {
+                f.write_str("; write one line, with blanks between fields, or a list of lines")
+            }
             Problem::UnknownNickname => f.write_str(
                 "; write @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually, or \
                  five fields",
@@ -338,14 +350,14 @@ impl CronError {
             Problem::Misplaced(_) if self.field == Some(Field::Day) => {
                 f.write_str("; write it as the weekday")
             }
-            Problem::Misplaced(_) => {
-                f.write_str("; write it as the day of month or the weekday")
-            }
+            Problem::Misplaced(_) => f.write_str("; write it as the day of month or the weekday"),
             Problem::SpecialInRange => {
                 f.write_str("; write it by itself or in a list, such as `1,15,L`")
             }
             Problem::NearestWhat => f.write_str("; write `15W`, or `LW` for the last of the month"),
-            Problem::BadBeforeLast => f.write_str("; write `L-1` to `L-30`, or `L-3W` for the nearest day from Monday to Friday"),
+            Problem::BadBeforeLast => f.write_str(
+                "; write `L-1` to `L-30`, or `L-3W` for the nearest day from Monday to Friday",
+            ),
             Problem::BadNth => f.write_str("; write `#1` to `#5`, or `friL` for the last"),
             Problem::BadHash => f.write_str("; write `H`, `H(a-b)`, `H/n` or `H(a-b)/n`"),
             Problem::NoEntry => f.write_str("; name an entry"),

@@ -3,9 +3,9 @@
 //! The crate `cron` defines what each item means, except for kinds of days (`L`, `L-3`, `LW`, `15W`, `6L`, `6#5`),
 //! which it lacks: these are read as in a crontab line, and the crate gets the line without them. Its reader does
 //! not need a space after a `*`, so it reads `**` or `*5` as two fields, and it allows spaces within a list. A line
-//! is therefore first checked against a grammar in which fields end unambiguously. Both day fields must match, as in the crate. Slots, also across
-//! clock changes, are found by our own search: the crate's search loses and repeats hours, and knows no years
-//! after 2100.
+//! is therefore first checked against a grammar in which fields end unambiguously. Both day fields must match, as in
+//! the crate. Slots, also across clock changes, are found by our own search: the crate's search loses and repeats
+//! hours, and knows no years after 2100.
 
 use std::str::FromStr as _;
 

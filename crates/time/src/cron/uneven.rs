@@ -14,9 +14,9 @@ use super::field::Field;
 use super::{Cron, DayMatch};
 use crate::calendar::{Date, day_of, month_length, weekday_of};
 use crate::token::Token;
-use crate::words::{EVERY_WEEKDAY, and, list, months_in_words, ordinal, values, weekdays_in_words};
+use crate::words::{EVERY_WEEKDAY, and, list, months_in_words, values};
 
-/// The calendar repeats after this many years, but for most centuries.
+/// The years that are examined: 28, after which the calendar repeats until a century without a leap day.
 const YEARS: Range<u32> = 2001..2029;
 /// More gaps than this are described by the least and the greatest.
 const MAX_GAPS: usize = 4;
@@ -165,15 +165,14 @@ impl Stepped<'_> {
             }
             Field::Month => format!("in {}", months_in_words(cron.months)),
             Field::Day | Field::Weekday => {
-                let days = list(&values((cron.days & EVERY_DAY).into()), |day| ordinal(*day));
-                let weekdays = weekdays_in_words(cron.weekdays);
+                let (days, weekdays) = (cron.dates_in_words(), cron.weekdays_in_words());
                 match (cron.days & EVERY_DAY == EVERY_DAY, cron.weekdays == EVERY_WEEKDAY) {
                     (true, _) => format!("on {weekdays}"),
-                    (false, true) => format!("on the {days}"),
+                    (false, true) => format!("on {days}"),
                     (false, false) if cron.day_match == DayMatch::Or => {
-                        format!("on the {days}, and on {weekdays}")
+                        format!("on {days}, and on {weekdays}")
                     }
-                    (false, false) => format!("on the {days} if that is {weekdays}"),
+                    (false, false) => format!("on {days} if that is {weekdays}"),
                 }
             }
         }

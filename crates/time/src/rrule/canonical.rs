@@ -2,10 +2,10 @@
 
 use super::days::Days;
 use super::error::FIRST_YEAR;
-use super::periods::{DAY_S, END_S, Freq, Periods};
+use super::periods::{Freq, Periods};
 use super::times::Times;
 use super::{MAX_DATES, MAX_NUMBER, Rrule};
-use crate::calendar::{Date, day_of};
+use crate::calendar::{DAY_S, Date, END_S, day_of};
 use crate::canonical::{Form, is_ascending, list, mask};
 use crate::unix_ms::UnixMs;
 use crate::zone::Zone;

@@ -2,9 +2,9 @@
 
 use super::Rrule;
 use super::days::Days;
-use super::periods::{DAY_S, END_S, Freq};
+use super::periods::Freq;
 use super::times::{Times, clock};
-use crate::calendar::date_of;
+use crate::calendar::{DAY_S, END_S, date_of};
 use crate::unix_ms::UnixMs;
 use crate::words::{and, list, months_in_words, ordinal, values, weekdays_in_words};
 

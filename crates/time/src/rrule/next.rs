@@ -5,9 +5,8 @@
 //! through what does not match.
 
 use super::Rrule;
-use super::periods::{DAY_S, END_S};
 use super::times::nth_bit;
-use crate::calendar::{Date, date_of, day_of, days_up_to, month_length};
+use crate::calendar::{DAY_S, Date, END_S, date_of, day_of, days_up_to, month_length};
 use crate::unix_ms::UnixMs;
 use crate::wall::{self, Class};
 use crate::zone::Zone;

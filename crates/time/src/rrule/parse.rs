@@ -4,9 +4,8 @@
 //! Case does not matter. Any white space ends a line, so the text may also be on one line.
 
 use super::error::{Allowed, FIRST_YEAR, Problem, RruleError};
-use super::periods::DAY_S;
 use super::{MAX_DATES, MAX_TEXT};
-use crate::calendar::{Date, day_of, month_length};
+use crate::calendar::{DAY_S, Date, day_of, month_length};
 use crate::cron;
 use crate::spelling::nearest;
 use crate::token::{Token, number};

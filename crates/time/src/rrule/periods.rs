@@ -1,10 +1,6 @@
 //! Which years, months, weeks, … of a rule count: every INTERVAL-th one, starting with that of DTSTART.
 
-use crate::calendar::{Date, date_of, day_of, weekday_of};
-
-pub(super) const DAY_S: i64 = 86_400;
-/// 10000-01-01T00:00:00, after the last reading of any rule.
-pub(super) const END_S: i64 = 253_402_300_800;
+use crate::calendar::{DAY_S, Date, END_S, date_of, day_of, weekday_of};
 
 /// The frequency: what INTERVAL counts, and what BYSETPOS chooses within, longest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,6 +1,7 @@
 //! Times of day: every hour of a set with every minute and every second.
 
-use super::periods::{DAY_S, Freq};
+use super::periods::Freq;
+use crate::calendar::DAY_S;
 
 /// Bit masks; none is ever empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,12 +31,8 @@ impl From<String> for Wrong {
 /// Whether a text must be times, right or wrong, and can be no name: it begins with a digit, has a time of day, or is
 /// a weekday with a `#`.
 pub(super) fn is_meant(text: &str) -> bool {
-    let has_time = || {
-        let parts = text.as_bytes().windows(3);
-        parts
-            .into_iter()
-            .any(|part| part[0].is_ascii_digit() && part[1] == b':' && part[2].is_ascii_digit())
-    };
+    let is_time = |part: &[u8]| matches!(part, [b'0'..=b'9', b':', b'0'..=b'9']);
+    let has_time = || text.as_bytes().windows(3).any(is_time);
     let has_place = || text.split_once('#').is_some_and(|(day, _)| cron::weekdays(day).is_some());
     text.starts_with(|c: char| c.is_ascii_digit()) || has_time() || has_place()
 }
@@ -75,7 +71,7 @@ fn yearly(text: &str) -> Option<(i8, i8)> {
 /// From a date or a local time to another one.
 fn span(text: &str, from: &str, to: &str) -> Result<Days, Wrong> {
     if time(from).is_some() && time(to).is_some() {
-        let message = format!("`{}` is no span of days", shortened(text));
+        let message = format!("`{}` is not a span of days", shortened(text));
         return Err(Wrong { message, hint: Some(format!("write hours as `{from}-{to}`")) });
     }
     if from.is_empty() || to.is_empty() {
@@ -138,7 +134,7 @@ fn hours(text: &str) -> Option<Result<Days, Wrong>> {
         return None;
     }
     let (Some(begins), Some(ends)) = (time(from).filter(|time| *time < DAY_S), time(to)) else {
-        let message = format!("`{}` are no hours", shortened(text));
+        let message = format!("`{}` are not hours of a day", shortened(text));
         let hint = "write them from `00:00` to `24:00`: `22:00-06:00`, `12:00-13:00`";
         return Some(Err(Wrong { message, hint: Some(hint.to_owned()) }));
     };

@@ -100,10 +100,10 @@ fn is_on_amqp(entry: &Entry) -> bool {
 }
 
 fn compare(loaded: &Loaded, workers: &[LiveWorker]) -> Vec<Problem> {
-    let mut warnings = Warnings::about(loaded);
     if workers.is_empty() {
         return Vec::new();
     }
+    let mut warnings = Warnings::about(loaded);
     let mut idle: BTreeMap<&str, (&Entry, Vec<&LiveWorker>, usize)> = BTreeMap::new();
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     for (entry, settings) in enabled(loaded).filter_map(on_redis) {

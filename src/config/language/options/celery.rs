@@ -3,7 +3,7 @@
 use super::signature::{self, signatures};
 use super::{OptionsText, said};
 use crate::config::foreign::words;
-use crate::config::language::json_text::JsonText;
+use crate::config::language::json_text::{JsonText, Templated};
 use crate::config::language::{elsewhere, literal};
 use crate::text::section::{Key, Read, Section};
 use crate::text::types::{BOOLEAN, NAME, Type};
@@ -118,7 +118,7 @@ pub(in crate::config::language) static SECTION: Section<Read<Draft>> = Section {
     ..Section::PLAIN
 };
 
-const SECONDS: Type =
+pub(super) const SECONDS: Type =
     Type { words: "length or seconds", schema: r##"{"$ref": "#/$defs/seconds"}"## };
 
 const SIGNATURES: Type =
@@ -135,15 +135,13 @@ pub(in crate::config::language) struct Draft {
 
 /// The options; `Some(None)` if there are none.
 pub(super) fn read(node: &Node<'_>, report: &mut Report<'_>) -> Option<Option<OptionsText>> {
-    let Draft { mut options, link, link_error, chain } = SECTION.read(node, report)?;
+    let Draft { options, link, link_error, chain } = SECTION.read(node, report)?;
     warn_of_soft_limit(node, &options, report);
-    let (mut holes, mut calendars) = Default::default();
-    if let Some(text) = signature::embed(node, link, link_error, chain, report) {
-        options.embed = Some(text.json);
-        (holes, calendars) = (text.holes, text.calendars);
-    }
-    let options = said(options).map(Options::Celery).map(Box::new);
-    Some(options.map(|options| OptionsText { options, holes, calendars }))
+    let text = match signature::embed(node, link, link_error, chain, report) {
+        Some(text) => Some(text.map(|embed| CeleryOptions { embed: Some(embed), ..options })),
+        None => said(options).map(Templated::plain),
+    };
+    Some(text.map(|text| text.map(|options| Box::new(Options::Celery(options)))))
 }
 
 fn warn_of_soft_limit(node: &Node<'_>, options: &CeleryOptions, report: &mut Report<'_>) {

@@ -9,21 +9,14 @@ pub(super) mod sidekiq;
 pub(super) mod signature;
 pub(super) mod taskiq;
 
-use super::days::CalendarRef;
 use super::elsewhere;
-use crate::schedule::template::Hole;
+use super::json_text::Templated;
 use crate::text::section::{Description, Read, Section};
 use crate::text::{Node, Report};
 use crate::worker::{Options, Queue, Worker, WorkerKind};
 
-/// Options, and the templates in their text.
-#[derive(Clone)]
-pub(super) struct OptionsText {
-    pub(super) options: Box<Options>,
-    pub(super) holes: Box<[Hole]>,
-    /// The calendars that the templates name.
-    pub(super) calendars: Box<[CalendarRef]>,
-}
+/// The options of an entry.
+pub(super) type OptionsText = Templated<Box<Options>>;
 
 /// Reads the options; `Some(None)` means explicitly left to the worker.
 pub(super) fn read(
@@ -44,9 +37,7 @@ pub(super) fn read(
             None
         }
     };
-    let (holes, calendars) = Default::default();
-    let options = options.map(Box::new);
-    Some(options.map(|options| OptionsText { options, holes, calendars }))
+    Some(options.map(|options| OptionsText::plain(Box::new(options))))
 }
 
 fn said<T: Default + PartialEq>(options: T) -> Option<T> {

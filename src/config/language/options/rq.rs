@@ -291,7 +291,7 @@ fn job_id(node: &Node<'_>, report: &mut Report<'_>) -> Option<Box<str>> {
     if (1..=MAX_NAME).contains(&id.len()) && id.bytes().all(is_valid) {
         return Some(id.into());
     }
-    let message = format!("{} is no id of a job", report.found(node));
+    let message = format!("{} is not the id of a job", report.found(node));
     report.error(node.span, message).hint(match id.contains("{{") {
         true => "write it out: `options` hold no templates",
         false => "ids of RQ have letters, digits, hyphens and underscores",

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::celery::seconds;
+use super::celery::{SECONDS, seconds};
 use crate::config::language::json_text::{self, JsonText, MAX_ARGUMENTS};
 use crate::config::language::{elsewhere, literal};
 use crate::text::section::{Key, REQUIRED, Read, Section};
@@ -164,9 +164,6 @@ pub(in crate::config::language) static OPTIONS: Section<Read<String>> = Section 
     ..Section::PLAIN
 };
 
-const SECONDS: Type =
-    Type { words: "length or seconds", schema: r##"{"$ref": "#/$defs/seconds"}"## };
-
 /// What the mapping of a task that follows says.
 #[derive(Default)]
 pub(super) struct Signature {
@@ -261,7 +258,7 @@ pub(super) fn embed(
     }
     json.push(",\"chord\":null}");
     let text = json.finish();
-    if text.json.len() > MAX_ARGUMENTS {
+    if text.value.len() > MAX_ARGUMENTS {
         let message =
             format!("more than {} KiB of JSON in tasks that follow", MAX_ARGUMENTS / 1024);
         report.error(node.span, message).hint("keep big values in a store and pass their keys");

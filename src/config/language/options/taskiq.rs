@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 
 use crate::config::foreign::words;
 use crate::config::language::elsewhere;
+use crate::text::expect;
 use crate::text::section::{Key, Read, Section};
 use crate::text::types::{BOOLEAN, LENGTH, Type};
-use crate::text::{Node, Report, Scalar, expect};
 use crate::worker::TaskiqOptions;
 use crate::worker::taskiq::AckType;
 
@@ -67,22 +67,13 @@ pub(in crate::config::language) static SECTION: Section<Read<TaskiqOptions>> = S
                   (`when_received`), after that (`when_executed`), or when its result is stored \
                   (`when_saved`), or leaves it to the task (`manual`)",
             example: "ack_type: when_received",
-            read: |node, options, report| options.ack_type = ack_type(node, report),
+            read: |node, options, report| {
+                let words = AckType::ALL.map(|kind| (kind.as_str(), kind));
+                options.ack_type = expect::one_of(node, &words, None, report);
+            },
         },
     ]],
     foreign: words::TASKIQ_OPTIONS,
     elsewhere: elsewhere::OPTIONS,
     ..Section::PLAIN
 };
-
-fn ack_type(node: &Node<'_>, report: &mut Report<'_>) -> Option<AckType> {
-    let found = match node.scalar() {
-        Some(Scalar::Text(word)) => AckType::ALL.into_iter().find(|kind| kind.as_str() == word),
-        _ => None,
-    };
-    if found.is_none() {
-        let kinds = AckType::ALL.map(|kind| format!("`{}`", kind.as_str())).join(", ");
-        report.error(node.span, format!("expected one of {kinds}, found {}", report.found(node)));
-    }
-    found
-}

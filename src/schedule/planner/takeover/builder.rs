@@ -7,6 +7,7 @@ use std::sync::Arc;
 use downbeat_time::{FindZone, UnixMs};
 
 use super::super::ended::{Counter, Former, Gap};
+use super::super::repair::settled_ahead;
 use super::super::track::{Track, keep_after};
 use super::super::{Appointment, Planner, Repaired, of};
 use super::{Change, MISSING_RECORDS, Memory, Takeover, same_timing};
@@ -296,11 +297,7 @@ impl<'a> TakeoverBuilder<'a> {
             (progress, _) => progress,
         }?;
         if progress.through > now + self.planner.grace {
-            let what = format!(
-                "its slots up to {} were settled by a clock that was ahead",
-                progress.through
-            );
-            self.push_repaired(name, what);
+            self.push_repaired(name, settled_ahead(progress.through));
             progress.through = now;
         }
         if let Some(slot) = progress.dispatched.filter(|slot| *slot > progress.through) {
@@ -363,7 +360,23 @@ impl<'a> TakeoverBuilder<'a> {
             dispatched: known.progress.map_or(0, |progress| progress.count),
             at: now,
         };
-        let former = match (known.timing(), remembered, entry) {
+        let former = self.former(known, remembered, entry);
+        let is_edited_in_memory = !self.is_whole() && remembered.is_some();
+        let reason = match is_believed || is_edited_in_memory {
+            true => SkipReason::Retimed,
+            false => SkipReason::Unknown,
+        };
+        self.counter.count_former(&gap, &former, reason);
+    }
+
+    /// What is known of the slots of a registration that ended.
+    fn former<'e>(
+        &self,
+        known: Known<'_>,
+        remembered: Option<Memory<'e>>,
+        entry: Option<&'e Entry>,
+    ) -> Former<'e> {
+        match (known.timing(), remembered, entry) {
             (_, Some(old), _) => Former::Known(Cow::Borrowed(old.entry())),
             (Some(timing), None, Some(entry)) if timing == entry.canonical_timing() => {
                 Former::Known(Cow::Borrowed(entry))
@@ -373,13 +386,7 @@ impl<'a> TakeoverBuilder<'a> {
                 Former::Known(Cow::Borrowed(entry))
             }
             (None, None, _) => Former::Unknown,
-        };
-        let is_edited_in_memory = !self.is_whole() && remembered.is_some();
-        let reason = match is_believed || is_edited_in_memory {
-            true => SkipReason::Retimed,
-            false => SkipReason::Unknown,
-        };
-        self.counter.count_former(&gap, &former, reason);
+        }
     }
 
     /// The memory, if the store has lost some of it.

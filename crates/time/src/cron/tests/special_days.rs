@@ -157,7 +157,7 @@ fn meaningless_special_items_are_refused_with_a_hint() {
         ("0 0 * * 8#2", "weekday `8` is out of range; write 0 to 7"),
         ("0 0 * * 8L", "weekday `8` is out of range; write 0 to 7"),
         ("0 0 * * fry#2", "`fry` is not the name of a weekday; did you mean `friday`?"),
-        ("0 0 * * fryL", "`fryL` is not the name of a weekday; did you mean `friday`?"),
+        ("0 0 * * fryL", "`fryL` is not the name of a weekday; did you mean `fridayL`?"),
         (
             "0 0 * * L",
             "`L` (the last day of the month) is not a weekday; write it as the day of month, or \

@@ -40,6 +40,11 @@ fn real_gaps_and_what_to_write_instead_are_named() {
              if this is meant",
         ),
         (
+            "0 9 1/14,L * fri#2,monL",
+            "`1/14` runs on the 1st, 15th and 29th and the last day, and on the second Friday and the \
+             last Monday, so gaps are from 1 to 14 days",
+        ),
+        (
             "0 9 */2 * *",
             "`*/2` runs on the 1st, 3rd, 5th and so on to 31st, so gaps are 2 and 1 days; write \
              `rrule: \"DTSTART:20260101T090000\\nRRULE:FREQ=DAILY;INTERVAL=2\"` for equal gaps, or \

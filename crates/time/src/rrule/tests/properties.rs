@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::arbitrary::rrule_text;
-use crate::rrule::periods::DAY_S;
+use crate::calendar::DAY_S;
 
 proptest! {
     #[test]

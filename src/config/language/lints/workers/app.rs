@@ -57,7 +57,7 @@ fn fanout(queue: &str, settings: &CeleryQueue, worker: &LiveWorker) -> Vec<Warni
             format!("set it in the configuration: {}", with_key(key)),
         ),
         (None, Some(_)) => (
-            format!("`{queue}` is no fanout for {name}: it takes messages from a list"),
+            format!("`{queue}` is not a fanout for {name}: it takes messages from a list"),
             "leave out `fanout` of the queue".to_owned(),
         ),
         _ => return Vec::new(),
@@ -109,7 +109,7 @@ fn results(queue: &str, settings: &CeleryQueue, app: &AppSettings) -> Vec<Warnin
     match (database(backend), ours) {
         (None, _) => {
             let message =
-                format!("the workers of `{queue}` keep results at {backend}, which is no Redis");
+                format!("the workers of `{queue}` keep results at {backend}, which is not Redis");
             found.push((message, "set `result_backend: redis://…` of the application".to_owned()));
         }
         (Some(theirs), Some(ours)) if theirs != ours => {
@@ -144,11 +144,11 @@ fn results(queue: &str, settings: &CeleryQueue, app: &AppSettings) -> Vec<Warnin
     found
 }
 
-/// The database in the address of a Redis; `None` if it is no Redis.
+/// The database in the address of a Redis; `None` if it is not Redis.
 fn database(backend: &str) -> Option<u32> {
-    let is_redis =
-        ["redis://", "rediss://", "redis+socket://", "socket://", "sentinel://"].into_iter();
-    if !is_redis.into_iter().any(|scheme| backend.starts_with(scheme)) {
+    const SCHEMES: [&str; 5] =
+        ["redis://", "rediss://", "redis+socket://", "socket://", "sentinel://"];
+    if !SCHEMES.into_iter().any(|scheme| backend.starts_with(scheme)) {
         return None;
     }
     let (address, parameters) = backend.split_once('?').unwrap_or((backend, ""));

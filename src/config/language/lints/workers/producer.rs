@@ -33,7 +33,7 @@ pub(super) fn compare(
         return None;
     }
     let message = format!(
-        "the application sends `{task}` otherwise than `{}`: by its routes or the task's decorator, with {}",
+        "the application sends `{task}` differently from `{}`: by its routes or the task's decorator, with {}",
         entry.name,
         missing.join(", ")
     );
@@ -46,8 +46,8 @@ fn own_apply_async(entry: &Entry, class: &str) -> Difference {
         "`{}` of `{}` has its own `apply_async` (`{class}`), which runs only where the application sends it",
         entry.message.task, entry.name
     );
-    let hint = "for one task at a time, write `overlap: skip`; other checks belong into the task"
-        .to_owned();
+    let hint =
+        "for one task at a time, write `overlap: skip`; other checks belong in the task".to_owned();
     Difference { message, hint, names_queue: false }
 }
 
