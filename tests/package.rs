@@ -111,7 +111,7 @@ fn under_systemd_it_starts_restarts_what_runs_keeps_edits_and_leaves_nothing_of_
     dpkg(&machine, "-i /root/first.deb");
     assert_eq!((state("downbeat"), starts("downbeat")), (is("active", "enabled"), 1));
     let listed = machine.run("downbeat list").ok();
-    let disabled = listed.lines().filter(|line| line.contains("(disabled)")).count();
+    let disabled = listed.lines().filter(|line| line.ends_with("\tdisabled")).count();
     assert!(disabled == listed.lines().count() && disabled > 0, "{listed}");
     assert_eq!(machine.run("downbeat check").ok(), "ok: 2 entries\n");
     assert_eq!(machine.run("dpkg -V downbeat").ok(), "");

@@ -113,6 +113,11 @@ fn read(asked: &cli::Explain, zone: &Zone) -> Result<Read, Failure> {
     if expression.trim_start().starts_with('[') {
         return list(asked, expression);
     }
+    if expression.trim_start().starts_with('{') {
+        let message = "`explain` reads no mapping; write a crontab line, or `downbeat next ENTRY` \
+                       for an entry of a schedule file";
+        return Err(Failure::new(Exit::No, message));
+    }
     // Every rule has one, and so does Celery's `crontab(minute=0)`, and a line that begins with its zone.
     if expression.contains('=') && !expression.contains('(') && !has_zone(expression) {
         let parsed = Rrule::parse(expression, zone, None);

@@ -540,7 +540,8 @@ fn entries_copied_from_celery_beat_are_refused_with_what_to_write_instead() {
     let expected = [
         "hint: write `expires: 8s` beside `options`",
         "hint: write `priority: 3` beside `options`",
-        "hint: a task is due at its slot: move the slots instead, with `phase: 30s` beside `every`",
+        "hint: a task is due at its slot: move the slots instead, by a later minute in `cron`, or by \
+         `phase` beside `every`",
         "hint: write `every: 10s`",
         "hint: write `cron: \"0 3 * * *\"`",
         "hint: write `cron: {minute: 0, hour: 3}`",

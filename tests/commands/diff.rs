@@ -219,6 +219,15 @@ fn a_terminal_shows_blocks_that_fit() {
     assert_eq!(same, "5 unchanged\n");
 }
 
+#[test]
+fn a_terminal_shows_where_the_next_slots_begin_to_differ() {
+    let [old, new] =
+        ["15s", "20s"].map(|every| format!("entries: {{a: {{task: t, every: {every}}}}}"));
+    let shown = on_a_terminal(&place(&old, &new), "diff old new --from 2027-01-01");
+    let Some(shown) = shown else { return };
+    assert!(shown.contains("2027-01-01 00:00:15+00:00 → 2027-01-01 00:00:20+00:00\n"), "{shown}");
+}
+
 /// What follows a key in the definition of the hook.
 fn of_hook(key: &str) -> String {
     let hooks = fs::read_to_string(tests_folder().join("../.pre-commit-hooks.yaml")).unwrap();

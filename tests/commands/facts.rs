@@ -249,6 +249,12 @@ fn explain_tells_how_long_it_is_until_the_next_slot() {
 }
 
 #[test]
+fn explain_says_where_a_mapping_is_read() {
+    let said = Place::new().run(&["explain", "{minute: 0, hour: 3}"]).refused(1);
+    assert!(said.contains("reads no mapping; write a crontab line"), "{said}");
+}
+
+#[test]
 fn explain_of_an_entrys_name_says_how_to_see_its_slots() {
     let place = place_with_three();
     let said = place.run(&["explain", "nightly"]).refused(1);
@@ -393,7 +399,8 @@ fn list_shows_every_entry_and_whether_it_is_switched_off() {
     assert_eq!((rows[1][0], &rows[1][2..5]), ("nightly", &["-", "-", "reports"][..]));
     assert!(rows[1][1].ends_with("T03:00:00+09:00"), "{printed}");
     assert_eq!(rows[1][5], "at 03:00 every day");
-    assert_eq!(rows[2][..2], ["switched-off (disabled)", "-"]);
+    assert_eq!((rows[1][6], &rows[2][..2]), ("-", &["switched-off", "-"][..]));
+    assert_eq!(rows[2][6], "disabled");
     let json = place.run(&["list", "--json"]).json(0);
     assert_eq!(json[1]["entry"], "nightly");
     assert_eq!(json[1]["task"], "reports.build");

@@ -106,12 +106,9 @@ impl<'d> Block<'d> {
     }
 
     fn value(&self, fact: &Fact) -> String {
-        // The first of the next slots is enough here.
-        let times = |text: &String| match fact.key == "next" {
-            true => show::short_time(text.split(", ").next().unwrap_or_default()),
-            false => text.clone(),
-        };
-        match [&fact.old, &fact.new].map(|value| value.as_ref().map(times)) {
+        let sides = [&fact.old, &fact.new];
+        let sides = if fact.key == "next" { one_slot(sides) } else { sides.map(Clone::clone) };
+        match sides {
             [None, None] => UNSHOWN.to_owned(),
             [Some(old), Some(new)] => format!("{old} → {new}"),
             [Some(old), None] if self.change == "changed" => format!("{old} → none"),
@@ -121,6 +118,17 @@ impl<'d> Block<'d> {
             [one, other] => one.or(other).unwrap_or_default(),
         }
     }
+}
+
+/// One of the next slots of each side: the first, or where they begin to differ.
+fn one_slot(sides: [&Option<String>; 2]) -> [Option<String>; 2] {
+    let slots = sides.map(|side| {
+        let slots = side.iter().flat_map(|side| side.split(", "));
+        slots.map(show::short_time).collect::<Vec<_>>()
+    });
+    let [old, new] = &slots;
+    let at = old.iter().zip(new).position(|(old, new)| old != new).unwrap_or(0);
+    slots.map(|slots| slots.into_iter().nth(at))
 }
 
 /// A line for each key: change, entry, key, old and new value.

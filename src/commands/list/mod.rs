@@ -53,27 +53,25 @@ fn rows(entries: &[EntryStatus], row: impl Fn(&EntryStatus) -> Vec<String>) -> V
     entries.iter().map(row).collect()
 }
 
-const IN_PIPE: [show::Column; 6] = [
+const IN_PIPE: [show::Column; 7] = [
     show::Column::whole("ENTRY"),
     show::Column::whole("NEXT"),
     show::Column::whole("LAST"),
     show::Column::whole("LAST SENT"),
     show::Column::whole("QUEUE"),
     show::Column::whole("WHEN"),
+    show::Column::whole("STATE"),
 ];
 
 fn in_pipe(entry: &EntryStatus) -> Vec<String> {
-    let name = match state(entry) {
-        Some(state) => format!("{} ({state})", entry.entry),
-        None => entry.entry.clone(),
-    };
     let time = |time: &Option<String>| time.clone().unwrap_or_else(|| NOTHING.to_owned());
     let last = match entry.last_skipped() {
         Some(reason) => format!("{} {reason}", time(&entry.last)),
         None => time(&entry.last),
     };
-    let last_sent = time(&entry.last_sent);
-    vec![name, time(&entry.next), last, last_sent, entry.queue.clone(), entry.timing.clone()]
+    let state = state(entry).unwrap_or_else(|| NOTHING.to_owned());
+    let (name, queue, timing) = (entry.entry.clone(), entry.queue.clone(), entry.timing.clone());
+    vec![name, time(&entry.next), last, time(&entry.last_sent), queue, timing, state]
 }
 
 const ON_TERMINAL: [show::Column; 5] = [

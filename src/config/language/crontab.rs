@@ -245,6 +245,13 @@ impl Lines<'_> {
         for pair in pairs.iter().filter(is_other) {
             contradict(pair, quartz, "a Quartz line says it all", report);
         }
+        if quartz.value.list().is_some() {
+            let message = "expected a Quartz line, found a list";
+            let hint = "write one mapping for each: \
+                        `cron: [{quartz: \"0 30 9 * * ?\"}, {quartz: \"0 0 16 * * ?\"}]`";
+            report.error(quartz.value.span, message).hint(hint);
+            return None;
+        }
         match Quartz::parse(line_text(&quartz.value, report)?) {
             Ok(parsed) => {
                 for warning in &parsed.warnings {

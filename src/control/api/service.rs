@@ -63,7 +63,10 @@ pub(super) async fn reload(
     }
     let asked = api.service.send(Request::Reload(oneshot::channel().0)).await;
     asked.map_err(|_| Refusal::stopping())?;
-    Ok(masked(StatusCode::ACCEPTED, &"reload asked for; `status` tells how it went"))
+    Ok(masked(
+        StatusCode::ACCEPTED,
+        &"reload asked for; `status` tells how it went, and `reload --wait` waits for that",
+    ))
 }
 
 pub(super) async fn resign(State(api): State<Api>) -> Result<Response, Refusal> {
