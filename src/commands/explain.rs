@@ -114,7 +114,7 @@ fn read(asked: &cli::Explain, zone: &Zone) -> Result<Read, Failure> {
         return list(asked, expression);
     }
     if expression.trim_start().starts_with('{') {
-        let message = "`explain` reads no mapping; write a crontab line, or `downbeat next ENTRY` \
+        let message = "`explain` does not read mappings; write a crontab line, or `downbeat next ENTRY` \
                        for an entry of a schedule file";
         return Err(Failure::new(Exit::No, message));
     }

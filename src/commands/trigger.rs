@@ -29,7 +29,7 @@ use crate::worker::TaskResult;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause between two requests for a result, each of which takes up to a second.
 const PAUSE: Duration = Duration::from_millis(10);
-/// After this long, people are told where the result is looked for: it may be elsewhere.
+/// After this long, the command says where it looks for the result, which may be in another place.
 const SOON: Duration = Duration::from_secs(3);
 
 pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit, Failure> {

@@ -113,7 +113,7 @@ fn json_has_the_same_for_programs() {
 }
 
 #[test]
-fn the_order_of_cron_lines_is_no_difference() {
+fn the_order_of_cron_lines_makes_no_difference() {
     let jobs = |lines: &str| format!("entries: {{a: {{task: t, cron: [{lines}]}}}}\n");
     let [one, other] = ["30 23 * * sat", "0 0 * * sun"].map(|line| format!("'{line}'"));
     let place = place(&jobs(&format!("{one}, {other}")), &jobs(&format!("{other}, {one}")));

@@ -251,7 +251,7 @@ fn explain_tells_how_long_it_is_until_the_next_slot() {
 #[test]
 fn explain_says_where_a_mapping_is_read() {
     let said = Place::new().run(&["explain", "{minute: 0, hour: 3}"]).refused(1);
-    assert!(said.contains("reads no mapping; write a crontab line"), "{said}");
+    assert!(said.contains("does not read mappings; write a crontab line"), "{said}");
 }
 
 #[test]

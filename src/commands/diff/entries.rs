@@ -114,11 +114,9 @@ impl Changed {
 
 /// Whether nothing differs but the way in which the timing is written.
 fn is_same(old: &Entry, new: &Entry) -> bool {
-    let is_written_otherwise = || {
-        let same = Entry { timing: new.timing.clone(), ..old.clone() };
-        same == *new && old.canonical_timing() == new.canonical_timing()
-    };
-    old == new || is_written_otherwise()
+    old == new
+        || old.canonical_timing() == new.canonical_timing()
+            && Entry { timing: new.timing.clone(), ..old.clone() } == *new
 }
 
 /// What is shown of an entry, with the slots from an instant on, that included.

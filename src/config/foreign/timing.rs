@@ -14,8 +14,8 @@ use crate::text::{Node, Pair, Scalar, duration, instant};
 
 /// Longer texts are not looked into.
 const MAX_TEXT: usize = 200;
-/// More lines are not repeated.
-const MAX_LINES: usize = 8;
+/// Longer lists are not repeated.
+const MAX_ITEMS: usize = 8;
 
 /// When to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl Timing {
     ) -> Option<Timing> {
         match items {
             [only] => read(only),
-            _ if items.len() > MAX_LINES => None,
+            _ if items.len() > MAX_ITEMS => None,
             _ => {
                 let items: Option<_> = items.iter().map(|item| read(item)?.item()).collect();
                 items.map(|items| When::Items(items).into())

@@ -203,7 +203,8 @@ pub(in crate::config) static MESSAGE: &[Word] = &[
     key("max_queue_length max_length max_pending", "max_queued", whole),
     advice(
         "countdown delay delay_seconds eta",
-        "a task is due at its slot: move the slots instead, by a later minute in `cron`, or by `phase` beside `every`",
+        "a task is due at its slot: move the slots instead, by a later minute in `cron`, or by `phase` beside \
+         `every`",
     ),
 ];
 

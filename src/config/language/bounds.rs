@@ -131,8 +131,8 @@ pub(super) fn unmovable(timing: &Timing) -> Option<(String, &'static str)> {
         return Some((why, "write the times as `cron`, count whole days, or leave out `move`"));
     }
     if let Timing::Solar(_) = timing {
-        let why = "the day to which `move` would move an event of the sun has its own";
-        return Some((why.to_owned(), "leave out `move`: the days that are left keep theirs"));
+        let why = "`move` is not for `solar`: every day has its own event of the sun";
+        return Some((why.to_owned(), "leave out `move`"));
     }
     if timing.times_a_day() <= MAX_MOVED_A_DAY {
         return None;

@@ -158,11 +158,12 @@ fn what_keeps_the_hour_is_read_and_begins_alike() {
 }
 
 #[test]
-fn ten_thousand_warnings_of_whole_days_cost_little() {
+fn ten_thousand_warnings_of_whole_days_are_cut() {
     let entries: String =
         (0..10_000).map(|at| format!("  e{at}: {{task: t, every: 1d, phase: {at}s}}\n")).collect();
     let text = format!("timezone: Europe/Berlin\nentries:\n{entries}");
     let (loaded, _) = load_text("a.yaml", text.as_bytes());
-    assert!(loaded.schedule.is_some() && !loaded.problems.is_empty());
+    assert!(loaded.schedule.is_some());
+    assert!((1..1000).contains(&loaded.problems.len()), "{}", loaded.problems.len());
     assert!(loaded.problems.iter().all(|problem| problem.severity == Severity::Warning));
 }
