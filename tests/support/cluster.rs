@@ -190,6 +190,12 @@ impl Cluster {
     pub(crate) fn finish(&mut self, server: &RedisServer) -> Vec<Sent> {
         let until = wall_clock();
         wait_until_all_advance(server);
+        // After an outage, one entry may have caught up while another waits for its batch.
+        eventually(SOON, "the last slots of all entries", || {
+            let sent = newest(server, 10 * self.entries);
+            let last = by_entry(&sent).into_values().map(|messages| slot_of(messages[0]));
+            (last.filter(|slot| *slot + STEP > until).count() == self.entries).then_some(())
+        });
         for replica in &mut self.replicas {
             replica.stop();
         }
@@ -219,6 +225,12 @@ pub(crate) fn wait_for_slot(server: &RedisServer, slot: UnixMs) {
         let newest: Option<Vec<u8>> = connection.lindex(QUEUE, 0).unwrap();
         newest.filter(|message| slot_of(&Sent::decode(message)) >= slot)
     });
+}
+
+/// The newest messages of the busy queue, newest first.
+fn newest(server: &RedisServer, count: usize) -> Vec<Sent> {
+    let messages: Vec<Vec<u8>> = server.connect().lrange(QUEUE, 0, count as isize - 1).unwrap();
+    messages.iter().map(|message| Sent::decode(message)).collect()
 }
 
 /// The slot of a message.
