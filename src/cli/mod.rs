@@ -4,6 +4,7 @@
 //! `downbeat --help` lists them.
 
 mod candidates;
+mod import;
 mod publishing;
 mod reading;
 mod redact;
@@ -12,6 +13,7 @@ mod settings;
 use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::env::CompleteEnv;
 
+pub use self::import::{CeleryBeat, Import, Importing, Source};
 pub use self::publishing::{Backfill, Pause, Resume, Trigger};
 pub use self::reading::{Check, DayMatch, Diff, Explain, History, List, Next, Peek, Plan, Status};
 pub use self::settings::ServiceFlags;
@@ -116,6 +118,8 @@ Examples:
 
 Passwords are not shown.")]
     Config(Json),
+    /// Import the schedules of another scheduler
+    Import(Import),
     /// Print the JSON Schema of schedule files, for editors
     #[command(after_help = "\
 Examples:
