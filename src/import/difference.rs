@@ -9,10 +9,8 @@ pub(crate) enum Difference {
     Anchor,
     /// A length was rounded to what is possible here; the text says from what to what.
     Rounded(String),
-    /// An option of the job has no counterpart and is left out; the text names it.
+    /// Something of the job has no counterpart and is left out; the text names it.
     Dropped(String),
-    /// A value is fixed here that the old scheduler computed; the text says which.
-    Fixed(String),
     /// Something else, in one clause.
     Other(String),
 }
@@ -24,7 +22,6 @@ impl Difference {
             Difference::Anchor => "anchor",
             Difference::Rounded(_) => "rounded",
             Difference::Dropped(_) => "dropped",
-            Difference::Fixed(_) => "fixed",
             Difference::Other(_) => "other",
         }
     }
@@ -37,8 +34,7 @@ impl Difference {
                  from 1970-01-01 in UTC, or from `anchor`"
             }
             Difference::Rounded(_) => "a length is rounded",
-            Difference::Dropped(_) => "a setting without a counterpart here is left out",
-            Difference::Fixed(_) => "a value that was computed before is fixed now",
+            Difference::Dropped(_) => "what has no counterpart here is left out",
             Difference::Other(_) => "as the entry says",
         }
     }
@@ -47,18 +43,15 @@ impl Difference {
     pub(crate) fn detail(&self) -> &str {
         match self {
             Difference::Anchor => "",
-            Difference::Rounded(text)
-            | Difference::Dropped(text)
-            | Difference::Fixed(text)
-            | Difference::Other(text) => text,
+            Difference::Rounded(text) | Difference::Dropped(text) | Difference::Other(text) => text,
         }
     }
 
-    /// The code with the detail, for a comment and a table.
-    pub(crate) fn in_words(&self) -> String {
+    /// The detail, or the code if there is none; the code's meaning is said elsewhere.
+    pub(crate) fn in_words(&self) -> &str {
         match self.detail() {
-            "" => self.code().to_owned(),
-            detail => format!("{}: {detail}", self.code()),
+            "" => self.code(),
+            detail => detail,
         }
     }
 }

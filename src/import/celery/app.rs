@@ -1,5 +1,6 @@
 //! The schedule of an application, which its own Python is asked for.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -107,6 +108,14 @@ fn notes(app: &App) -> Vec<String> {
             app.scheduler
         ));
     }
+    let unregistered = app.entries.iter().filter(|entry| !entry.registered);
+    let unregistered: BTreeSet<&str> = unregistered.map(|entry| &*entry.task).collect();
+    if !unregistered.is_empty() {
+        let names = unregistered.into_iter().collect::<Vec<_>>().join(", ");
+        notes.push(format!(
+            "The application itself does not know these tasks; their workers have to: {names}."
+        ));
+    }
     notes
 }
 
@@ -126,9 +135,6 @@ fn job(entry: &AppEntry, deadline: Option<f64>, is_amqp: bool) -> Job {
     }
     job.set("queue", entry.queue.clone());
     options::set(&mut job, &entry.options, is_amqp);
-    if !entry.registered {
-        job.differs(Difference::Other("the application does not register its task".to_owned()));
-    }
     entry.problems.iter().for_each(|problem| tell(&mut job, problem));
     job.theirs = json!({"entry": entry.name});
     job

@@ -83,8 +83,15 @@ def describe(app):
         "deadline": conf.beat_cron_starting_deadline,
         "accept_content": sorted(str(kind) for kind in conf.accept_content or ()),
         "scheduler": str(conf.beat_scheduler),
-        "entries": [entry(app, name, found) for name, found in scheduled(app).items()],
+        "entries": [entry(app, name, found) for name, found in in_order(app)],
     }
+
+
+def in_order(app):
+    """As the application lists them, and what is added by calls after that, by name."""
+    listed = {name: place for place, name in enumerate(app.conf.beat_schedule or {})}
+    found = scheduled(app).items()
+    return sorted(found, key=lambda pair: (listed.get(pair[0], len(listed)), str(pair[0])))
 
 
 def entry(app, name, found):

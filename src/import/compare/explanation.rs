@@ -12,7 +12,7 @@ use crate::schedule::Entry;
 /// skipped or repeated hour by that hour, and some look an hour further.
 const NEAR_CHANGE: Duration = Duration::from_secs(3 * 3600);
 /// The sun's position is computed to about a minute.
-const SUN: i64 = 2 * 60_000;
+pub(super) const SUN: Duration = Duration::from_secs(120);
 
 /// Why an instant is only on one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -95,6 +95,6 @@ impl<'a> Explainer<'a> {
     /// Whether the other side has an instant nearby.
     fn has_neighbour(&self, at: UnixMs) -> bool {
         let other = if self.theirs.binary_search(&at).is_ok() { self.ours } else { self.theirs };
-        other.iter().any(|other| (other.0 - at.0).abs() <= SUN)
+        other.iter().any(|other| Duration::from_millis(other.0.abs_diff(at.0)) <= SUN)
     }
 }
