@@ -44,6 +44,11 @@ impl Guide {
         Guide { lines: lines.map(here).collect() }
     }
 
+    /// The variables that it exports.
+    fn variables(&self) -> Vec<(&str, &str)> {
+        self.args("export", 0).into_iter().map(|word| word.split_once('=').unwrap()).collect()
+    }
+
     /// The words of the `nth` line that begins with these, without the program.
     fn args(&self, start: &str, nth: usize) -> Vec<&str> {
         let line = self.lines.iter().filter(|line| line.starts_with(start)).nth(nth);
@@ -56,7 +61,7 @@ fn start_beat(place: &Place, args: &[&str]) -> Process {
     let log =
         File::options().create(true).append(true).open(place.path().join("beat.log")).unwrap();
     let mut command = Command::new(python().with_file_name("celery"));
-    command.args(args).args(["--pidfile", "celerybeat.pid"]).current_dir(place.path());
+    command.args(args).current_dir(place.path());
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
     Process::spawn("celery beat", &mut command)
 }
@@ -101,14 +106,16 @@ fn the_switch_from_beat_and_back_doubles_nothing_and_loses_what_the_guide_says()
     needs!(Redis, Python);
     let server = RedisServer::start();
     let guide = Guide::read(&server.url());
-    let place = Place::new().env("DOWNBEAT_LOG_LEVEL", "debug").env("VIRTUAL_ENV", &environment());
+    let place = Place::new().env("VIRTUAL_ENV", &environment());
+    let place =
+        guide.variables().into_iter().fold(place, |place, (name, value)| place.env(name, value));
     fs::write(place.path().join("shop.py"), application(&server.celery_url())).unwrap();
     let mut worker = CeleryWorker::start(&server.celery_url(), &["celery"]);
     let mut beat = start_beat(&place, &guide.args("celery -A shop beat", 0));
     wait_for_each(&mut worker, 3, UnixMs(0), of_beat);
 
     let imported = place.run(&guide.args("downbeat import", 0)).ok();
-    assert!(imported.contains("40 differ"), "{imported}");
+    assert!(imported.contains("minute\tsame\t200 of 200\t"), "{imported}");
     place.run(&guide.args("downbeat check", 0)).ok();
     place.run(&guide.args("downbeat pause", 0)).ok();
     let mut downbeat = place.start(&guide.args("downbeat run", 0));

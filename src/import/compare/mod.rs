@@ -7,8 +7,9 @@ mod explanation;
 
 use std::collections::BTreeMap;
 use std::iter;
+use std::time::Duration;
 
-use downbeat_time::UnixMs;
+use downbeat_time::{Timing, UnixMs};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -115,15 +116,18 @@ pub(crate) fn compare(
 
 /// Compares the instants after `from` of one job.
 fn one(job: &Job, entry: &Entry, from: UnixMs, count: usize, theirs: &[UnixMs]) -> Comparison {
-    let slots = iter::successors(entry.next_slot(from), |slot| entry.next_slot(*slot));
+    // An event of the sun may be on either side of both ends.
+    let slack =
+        if matches!(entry.timing, Timing::Solar(_)) { explanation::SUN } else { Duration::ZERO };
+    let slots = iter::successors(entry.next_slot(from - slack), |slot| entry.next_slot(*slot));
     // Beyond the last instant that was asked for, nothing is known of theirs.
-    let ours: Vec<UnixMs> = match theirs.last() {
-        Some(last) if theirs.len() == count => {
-            slots.take_while(|slot| slot <= last).take(4 * count).collect()
-        }
-        _ => slots.take(count).collect(),
+    let end = theirs.last().copied().filter(|_| theirs.len() == count);
+    let ours: Vec<UnixMs> = match end {
+        Some(end) => slots.take_while(|slot| *slot <= end + slack).take(4 * count).collect(),
+        None => slots.take(count).collect(),
     };
-    let [only_theirs, only_ours] = differences(theirs, &ours);
+    let [only_theirs, mut only_ours] = differences(theirs, &ours);
+    only_ours.retain(|slot| *slot > from + slack && end.is_none_or(|end| *slot <= end));
     let same = theirs.len() - only_theirs.len();
     let mut comparison = Comparison { theirs: theirs.len(), same, ..Comparison::default() };
     let explain = explanation::Explainer::new(job, entry, theirs, &ours);
