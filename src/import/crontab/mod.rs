@@ -1,10 +1,12 @@
 //! A crontab: that of a user, or one of the system with a column for the user.
 
-use std::collections::HashSet;
+mod command;
+
 use std::path::Path;
 
 use serde_json::{Value, json};
 
+use self::command::{Names, matches, name_of, percent, unique};
 use super::literal::literal;
 use super::{Difference, Found, ImportError, Job, MAX_JOBS};
 use crate::regular_file;
@@ -13,8 +15,6 @@ use crate::regular_file;
 const MAX_BYTES: u64 = 16 << 20;
 /// The task of a command that no `--map` names.
 const SHELL_TASK: &str = "shell.run";
-/// Maximum length of a name that is made of a command.
-const MAX_NAME: usize = 40;
 
 /// How a crontab is read.
 #[derive(Debug, Default)]
@@ -69,7 +69,7 @@ fn from_text(
     zone: Option<String>,
 ) -> Found {
     let mut found = Found { timezone: zone, ..Found::default() };
-    let (mut names, mut cron_zone, mut settings) = (HashSet::new(), None, Vec::new());
+    let (mut names, mut cron_zone, mut settings) = (Names::new(), None, Vec::new());
     let mut about = String::new();
     for line in text.lines().map(str::trim) {
         if let Some(comment) = line.strip_prefix('#') {
@@ -173,84 +173,6 @@ fn split_fields(line: &str, count: usize) -> (&str, &str) {
     (line[..line.len() - rest.len()].trim_end(), rest)
 }
 
-/// crontab(5): a `%` ends the command unless it is escaped; what follows is its input, with `%` for line ends.
-fn percent(command: &str) -> (String, Option<String>) {
-    let mut parts = vec![String::new()];
-    let mut characters = command.chars().peekable();
-    while let Some(c) = characters.next() {
-        let is_escaped = c == '\\' && characters.peek() == Some(&'%');
-        match c {
-            '%' => parts.push(String::new()),
-            c => {
-                let c = if is_escaped { characters.next().unwrap_or(c) } else { c };
-                if let Some(last) = parts.last_mut() {
-                    last.push(c);
-                }
-            }
-        }
-    }
-    let command = parts.remove(0);
-    let input = (!parts.is_empty()).then(|| parts.join("\n"));
-    (command.trim_end().to_owned(), input)
-}
-
-/// Whether the parts of a pattern between its stars appear in this order.
-fn matches(pattern: &str, command: &str) -> bool {
-    let mut rest = Some(command);
-    for part in pattern.split('*') {
-        rest = rest.and_then(|rest| Some(rest.split_once(part)?.1));
-    }
-    rest.is_some()
-}
-
-/// A name from the words of a command that say what it does.
-fn name_of(command: &str) -> String {
-    // `whenever` and people wrap commands in a shell, with a folder and variables before them.
-    let inner = command.rsplit("&& ").next().unwrap_or(command);
-    let words = inner.split(|c: char| c.is_whitespace() || "'\";|&<>()%".contains(c));
-    let words =
-        words.filter(|word| !word.is_empty() && !word.contains('=') && !word.starts_with('-'));
-    let shown: Vec<&str> = words.map(|word| word.rsplit('/').next().unwrap_or(word)).collect();
-    let is_program = |word: &&str| {
-        [
-            "python",
-            "python3",
-            "php",
-            "ruby",
-            "bash",
-            "sh",
-            "perl",
-            "node",
-            "manage.py",
-            "rails",
-            "rake",
-            "runner",
-            "bundle",
-            "exec",
-            "flock",
-            "nice",
-            "cd",
-        ]
-        .contains(word)
-    };
-    let telling: Vec<&str> =
-        shown.iter().copied().filter(|word| !is_program(word)).take(2).collect();
-    let name = if telling.is_empty() { shown.join("-") } else { telling.join("-") };
-    let allowed = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' };
-    let name: String = name.chars().map(allowed).take(MAX_NAME).collect();
-    let name = name.trim_matches('-');
-    if name.is_empty() { "command".to_owned() } else { name.to_owned() }
-}
-
-/// The name, with a number if it is taken.
-fn unique(name: &str, names: &mut HashSet<String>) -> String {
-    let numbered = (2..).map(|number| format!("{name}-{number}"));
-    let free = std::iter::once(name.to_owned()).chain(numbered).find(|name| !names.contains(name));
-    let free = free.unwrap_or_default();
-    names.insert(free.clone());
-    free
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,15 +217,6 @@ mod tests {
         assert!(found.jobs[1].differences.iter().any(|it| it.in_words().contains("`www`")));
         assert_eq!(found.jobs[2].grade(), Grade::Cannot);
         assert_eq!(found.jobs[3].cannot.as_ref().unwrap().why, "`0 3 * * * root` has no command");
-    }
-
-    #[test]
-    fn a_percent_sign_begins_the_input() {
-        assert_eq!(
-            percent(r"date +\%F%one%two"),
-            ("date +%F".to_owned(), Some("one\ntwo".to_owned()))
-        );
-        assert_eq!(percent("ls"), ("ls".to_owned(), None));
     }
 
     #[test]
