@@ -19,6 +19,7 @@
 //! - [`pausing`]: pauses and resumes entries on request.
 //! - [`cli`]: the command line as types, its help, and completions.
 //! - [`commands`], [`control`]: what commands do and print, and how they reach the service.
+//! - `import`: schedules of other schedulers as schedule files, and the proof that they mean the same.
 //! - [`http`]: health, status and metrics, off the path of every task.
 //! - `ownership`: who owns a directory, and who else may write to it.
 //! - `regular_file`: opens files that another user may have put there.
@@ -48,6 +49,7 @@ pub mod core;
 pub mod escape;
 pub mod host;
 pub mod http;
+mod import;
 pub mod leader;
 pub mod manual;
 pub mod mask;

@@ -1,6 +1,6 @@
 //! Loads the schedule from files and directories.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::files;
 use super::language::{Loaded, load_texts};
@@ -22,4 +22,11 @@ pub fn load(paths: &[PathBuf], queues: &Queues, tzdata: &Tzdata) -> Loaded {
     let length = |file: &PathBuf| std::fs::metadata(file).map_or(0, |found| found.len());
     let bytes = files.iter().map(length).sum();
     load_texts(&files, bytes, &files::read, problems, queues, tzdata)
+}
+
+/// Loads a schedule from the text of one file that would be at `path`.
+#[must_use]
+pub(crate) fn load_text(path: PathBuf, text: &str, queues: &Queues, tzdata: &Tzdata) -> Loaded {
+    let read = |_: &Path| Ok(text.to_owned());
+    load_texts(&[path], text.len() as u64, &read, Vec::new(), queues, tzdata)
 }

@@ -22,6 +22,7 @@ pub use language::{
     Loaded, Position, ScheduleFile, against_workers, celery_queues, unnamed_queues, warnings,
 };
 pub use load::load;
+pub(crate) use load::load_text;
 pub use log::log;
 pub use settings::{
     Broker, Caller, Identity, LogFormat, Overrides, ServiceConfig, SettingSource, check_environment,

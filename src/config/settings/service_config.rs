@@ -13,7 +13,7 @@ use super::log::{self, DEFAULT_LOG_LEVEL, LogFormat};
 use super::overrides::{Caller, Overrides};
 use super::sources::{Origin, SettingSource, Sources};
 use super::{directories, grace, history, http, namespace, queues, schedules, tls};
-use crate::address::AmqpAddress;
+use crate::address::{AmqpAddress, Secret};
 use crate::config::files;
 use crate::store::Retention;
 use crate::text::{self, Broken, Problem, Report, Severity, expect};
@@ -88,24 +88,15 @@ impl ServiceConfig {
                 .map_err(|problem| vec![problem])?,
             None => String::new(),
         };
-        let name = file.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-        let mut report = Report::without_values(name, &text, is_key);
-        let json = file.as_ref().is_some_and(|path| path.extension().is_some_and(|e| e == "json"));
-        // A file in which everything is commented out sets nothing.
-        let root = match &file {
-            Some(_) => match text::read_all(json, &mut report) {
-                Ok(root) => root,
-                Err(Broken) => return Err(report.finish()),
-            },
-            None => None,
-        };
-        let fields = root.as_ref().and_then(|root| SERVICE.sort(root, &mut report));
-        let base = file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-        let mut sources = Sources::new(env, fields, base, report, overrides.caller);
-        if let Some(place) = named {
-            sources.note("config", &place);
-        }
-        read(overrides, sources, file.clone())
+        from_text(overrides, env, file, named, &text)
+    }
+
+    /// Loads the text of a configuration file that would be at `file`, and nothing else: neither flags nor
+    /// variables. Queues are taken to be on a Redis.
+    pub(crate) fn parse(file: PathBuf, text: &str) -> Result<ServiceConfig, Vec<Problem>> {
+        let broker = Some(Secret::from("redis://127.0.0.1:6379/0".to_owned()));
+        let overrides = Overrides { broker, caller: Caller::Command, ..Overrides::default() };
+        from_text(overrides, &|_| None, Some(file), None, text)
     }
 
     /// The directories where a command looks for the service's socket: its own runtime directory and,
@@ -116,6 +107,33 @@ impl ServiceConfig {
         let system = Some(system).filter(|system| !is_named && *system != self.runtime_dir);
         iter::once(&*self.runtime_dir).chain(system)
     }
+}
+
+fn from_text(
+    overrides: Overrides,
+    env: &dyn Fn(&str) -> Option<String>,
+    file: Option<PathBuf>,
+    named: Option<Origin>,
+    text: &str,
+) -> Result<ServiceConfig, Vec<Problem>> {
+    let name = file.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    let mut report = Report::without_values(name, text, is_key);
+    let json = file.as_ref().is_some_and(|path| path.extension().is_some_and(|e| e == "json"));
+    // A file in which everything is commented out sets nothing.
+    let root = match &file {
+        Some(_) => match text::read_all(json, &mut report) {
+            Ok(root) => root,
+            Err(Broken) => return Err(report.finish()),
+        },
+        None => None,
+    };
+    let fields = root.as_ref().and_then(|root| SERVICE.sort(root, &mut report));
+    let base = file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let mut sources = Sources::new(env, fields, base, report, overrides.caller);
+    if let Some(place) = named {
+        sources.note("config", &place);
+    }
+    read(overrides, sources, file.clone())
 }
 
 /// The file to read, if any, and what named it. `default` is used if it exists and no other is named.

@@ -1,0 +1,17 @@
+//! Schedules of Celery: those of an application, and what other stores keep in Celery's terms.
+
+mod app;
+mod options;
+mod schedules;
+
+use crate::import::interpreter::Interpreter;
+
+pub(crate) use app::{from_app, print_script};
+
+/// The script that asks an application, or Celery's own classes.
+const SCRIPT: &str = include_str!("script.py");
+
+/// Celery's own classes in this Python, to be asked when schedules fire.
+pub(crate) fn interpreter(python: Option<std::path::PathBuf>) -> Interpreter {
+    Interpreter::python(python, SCRIPT)
+}

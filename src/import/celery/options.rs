@@ -1,0 +1,177 @@
+//! Options of Celery's `apply_async` as keys of an entry.
+
+use serde_json::{Map, Value};
+
+use crate::import::{Difference, Job, lengths};
+
+/// Options that mean nothing in a message that is sent later by another program, or that say the default.
+const WITHOUT_EFFECT: [&str; 14] = [
+    "retry",
+    "retry_policy",
+    "producer",
+    "connection",
+    "publisher",
+    "add_to_parent",
+    "task_type",
+    "mandatory",
+    "immediate",
+    "router",
+    "result_cls",
+    "content_encoding",
+    "content_type",
+    "link_error_sig",
+];
+
+/// Sets the keys of an entry from options as a message would carry them.
+pub(crate) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
+    let mut own = Map::new();
+    for (name, value) in options {
+        match (&**name, value) {
+            (_, Value::Null) => {}
+            ("priority", value) => job.set("priority", value.clone()),
+            ("expires", value) => expires(job, value),
+            ("time_limit" | "soft_time_limit", Value::Number(seconds)) => {
+                limit(&mut own, name, seconds)
+            }
+            ("ignore_result", Value::Bool(false)) => {}
+            ("ignore_result" | "shadow" | "argsrepr" | "kwargsrepr", value) => {
+                own.insert(name.clone(), value.clone());
+            }
+            ("headers", Value::Object(headers)) if !headers.is_empty() => {
+                job.set("headers", crate::import::literal::literal(value.clone()));
+            }
+            ("headers", _) => {}
+            ("link" | "link_error" | "chain", value) => following(job, &mut own, name, value),
+            ("exchange" | "routing_key", Value::String(text)) if is_amqp && !text.is_empty() => {
+                job.set(name, text.clone());
+            }
+            ("exchange" | "routing_key" | "exchange_type", _) => {}
+            ("serializer", Value::String(serializer)) if serializer == "json" => {}
+            ("serializer", value) => job.differs(Difference::Other(format!(
+                "the body is JSON, not {}: workers must accept it",
+                value.as_str().unwrap_or("what it was")
+            ))),
+            ("compression", _) => {
+                job.differs(Difference::Dropped("bodies are not compressed".to_owned()))
+            }
+            ("countdown", Value::Number(_)) | ("eta", _) => job.cannot(
+                format!("each message is to wait for its `{name}` in a worker"),
+                Some("let the entry fire that much later"),
+            ),
+            (name, _) if WITHOUT_EFFECT.contains(&name) => {}
+            (name, _) => {
+                job.differs(Difference::Dropped(format!("the option `{name}` is left out")))
+            }
+        }
+    }
+    if !own.is_empty() {
+        job.set("options", own);
+    }
+}
+
+fn expires(job: &mut Job, value: &Value) {
+    match (value.as_f64(), value["instant"].as_str()) {
+        (Some(seconds), _) => lengths::set_length(job, "expires", seconds),
+        (None, Some(instant)) => {
+            job.set("end", instant);
+            job.differs(Difference::Other(format!(
+                "messages expired at {instant}, so the entry ends then; its messages do not expire"
+            )));
+        }
+        (None, None) => job.differs(Difference::Dropped(
+            "`expires` is left out, as it is neither a length nor an instant".to_owned(),
+        )),
+    }
+}
+
+/// Seconds as a number: whole ones without a fraction.
+fn limit(own: &mut Map<String, Value>, name: &str, seconds: &serde_json::Number) {
+    let whole =
+        seconds.as_f64().filter(|value| value.fract() == 0.0 && (0.0..1e12).contains(value));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be whole and in range"
+    )]
+    let value =
+        whole.map_or_else(|| Value::Number(seconds.clone()), |value| Value::from(value as u64));
+    own.insert(name.to_owned(), value);
+}
+
+/// Tasks that follow, as signatures with what they hold of their own.
+fn following(job: &mut Job, own: &mut Map<String, Value>, name: &str, value: &Value) {
+    let list = match value {
+        Value::Array(list) => list.iter().collect(),
+        one => vec![one],
+    };
+    let signatures: Option<Vec<Value>> = list.into_iter().map(signature).collect();
+    match signatures {
+        Some(signatures) if signatures.is_empty() => {}
+        Some(signatures) => {
+            own.insert(name.to_owned(), signatures.into());
+        }
+        None => job.cannot(
+            format!("`{name}` is a group, a chord or another construct than a plain task"),
+            Some("let the task itself call it"),
+        ),
+    }
+}
+
+fn signature(value: &Value) -> Option<Value> {
+    let is_plain = value["subtask_type"].is_null() && value["task"].is_string();
+    let kept = ["task", "args", "kwargs", "options", "immutable"].into_iter().filter_map(|part| {
+        let value = &value[part];
+        let is_empty = match value {
+            Value::Null | Value::Bool(false) => true,
+            Value::Array(items) => items.is_empty(),
+            Value::Object(pairs) => pairs.is_empty(),
+            _ => false,
+        };
+        (!is_empty).then(|| (part.to_owned(), crate::import::literal::literal(value.clone())))
+    });
+    is_plain.then(|| Value::Object(kept.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn with(options: Value) -> Job {
+        let mut job = Job::new("x");
+        set(&mut job, options.as_object().unwrap(), false);
+        job
+    }
+
+    #[test]
+    fn options_become_keys_of_the_entry() {
+        let job = with(json!({
+            "priority": 3, "expires": 8.0, "time_limit": 300.0, "ignore_result": true, "retry": true,
+            "headers": {"x": "{{"}, "exchange": "celery", "link": {"task": "a.b", "args": [], "kwargs": {}, "options": {}, "subtask_type": null, "immutable": true},
+        }));
+        assert_eq!(
+            Value::Object(job.keys),
+            json!({
+                "priority": 3, "expires": "8s", "headers": {"x": r#"{{ "{{" }}"#},
+                "options": {"time_limit": 300, "ignore_result": true, "link": [{"task": "a.b", "immutable": true}]},
+            })
+        );
+        assert_eq!(job.differences, []);
+    }
+
+    #[test]
+    fn what_has_no_counterpart_is_named() {
+        assert_eq!(
+            with(json!({"frobnicate": 1})).differences,
+            [Difference::Dropped("the option `frobnicate` is left out".to_owned())]
+        );
+        assert!(with(json!({"countdown": 5})).cannot.is_some());
+        assert!(
+            with(json!({"link": {"task": "celery.group", "subtask_type": "group"}}))
+                .cannot
+                .is_some()
+        );
+        assert_eq!(with(json!({"serializer": "pickle"})).differences.len(), 1);
+    }
+}

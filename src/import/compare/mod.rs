@@ -1,0 +1,204 @@
+//! Proves an import: the instants at which the old scheduler's own code fires a job, beside the slots of its entry.
+//!
+//! Every difference has an explanation from a closed list, which is computed, or is unexplained: a fault of the
+//! import.
+
+mod explanation;
+
+use std::collections::BTreeMap;
+use std::iter;
+use std::time::Duration;
+
+use downbeat_time::{Timing, UnixMs};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+pub(crate) use self::explanation::Explanation;
+use super::interpreter::Interpreter;
+use super::{Found, ImportError, Job};
+use crate::schedule::{Entry, Schedule};
+
+/// Maximum number of instants a job.
+pub(crate) const MAX_INSTANTS: usize = 10_000;
+/// Unexplained differences that are shown of a job.
+const SHOWN: usize = 5;
+
+/// How to ask the old scheduler's own code.
+#[derive(Debug)]
+pub(crate) struct OldScheduler {
+    pub(crate) interpreter: Interpreter,
+    /// What the request holds besides schedules and range.
+    pub(crate) request: Map<String, Value>,
+}
+
+/// What the old scheduler's code says of a job.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Answer {
+    /// The next instants in milliseconds since 1970, ascending; fewer than asked for if no more come.
+    Instants(Vec<i64>),
+    /// Why it cannot tell.
+    Error(String),
+}
+
+/// The instants of a job in the old scheduler and here, compared.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Comparison {
+    /// How many instants the old scheduler's code named.
+    pub(crate) theirs: usize,
+    /// How many of them are slots of the entry.
+    pub(crate) same: usize,
+    /// How many instants of either side only are explained, and how.
+    pub(crate) explained: BTreeMap<Explanation, usize>,
+    /// How many instants of either side only are not.
+    pub(crate) unexplained: usize,
+    /// The first of these.
+    pub(crate) examples: Vec<String>,
+    /// Why the old scheduler's code could not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
+}
+
+impl Comparison {
+    /// Whether something is left that should not be.
+    pub(crate) fn is_fault(&self) -> bool {
+        self.unexplained > 0 || self.error.is_some()
+    }
+}
+
+/// Compares this many instants after `from` of each job that was imported.
+///
+/// # Errors
+///
+/// If the old scheduler has no code that can be asked, or it does not answer.
+pub(crate) fn compare(
+    found: &Found,
+    schedule: &Schedule,
+    from: UnixMs,
+    count: usize,
+) -> Result<Vec<Option<Comparison>>, ImportError> {
+    let Some(old) = &found.old else {
+        return Err(ImportError::Invalid(format!(
+            "{} has no code that says when a job fires",
+            found.source
+        )));
+    };
+    let entries = |job: &Job| schedule.get(&job.name).filter(|_| job.cannot.is_none());
+    let asked: Vec<(usize, &Entry)> = found
+        .jobs
+        .iter()
+        .enumerate()
+        .filter_map(|(index, job)| Some((index, entries(job)?)))
+        .collect();
+    let schedules: Vec<&Value> =
+        asked.iter().map(|(index, _)| &found.jobs[*index].theirs).collect();
+    let mut request = old.request.clone();
+    request.insert("schedules".to_owned(), json!(schedules));
+    request.insert("from".to_owned(), from.0.into());
+    request.insert("count".to_owned(), count.into());
+    let answers: Vec<Answer> = old.interpreter.ask(&Value::Object(request))?;
+    if answers.len() != asked.len() {
+        let message = format!("asked about {} jobs, it answered {}", asked.len(), answers.len());
+        return Err(ImportError::Interpreter(message));
+    }
+    let mut compared = vec![None; found.jobs.len()];
+    for ((index, entry), answer) in asked.into_iter().zip(answers) {
+        compared[index] = Some(match answer {
+            Answer::Instants(theirs) => {
+                let theirs: Vec<UnixMs> = theirs.into_iter().map(UnixMs).collect();
+                one(&found.jobs[index], entry, from, count, &theirs)
+            }
+            Answer::Error(error) => Comparison { error: Some(error), ..Comparison::default() },
+        });
+    }
+    Ok(compared)
+}
+
+/// Compares the instants after `from` of one job.
+fn one(job: &Job, entry: &Entry, from: UnixMs, count: usize, theirs: &[UnixMs]) -> Comparison {
+    // An event of the sun may be on either side of both ends.
+    let slack =
+        if matches!(entry.timing, Timing::Solar(_)) { explanation::SUN } else { Duration::ZERO };
+    let slots = iter::successors(entry.next_slot(from - slack), |slot| entry.next_slot(*slot));
+    // Beyond the last instant that was asked for, nothing is known of theirs.
+    let end = theirs.last().copied().filter(|_| theirs.len() == count);
+    let ours: Vec<UnixMs> = match end {
+        Some(end) => slots.take_while(|slot| *slot <= end + slack).take(4 * count).collect(),
+        None => slots.take(count).collect(),
+    };
+    let [only_theirs, mut only_ours] = differences(theirs, &ours);
+    only_ours.retain(|slot| *slot > from + slack && end.is_none_or(|end| *slot <= end));
+    let same = theirs.len() - only_theirs.len();
+    let mut comparison = Comparison { theirs: theirs.len(), same, ..Comparison::default() };
+    let explain = explanation::Explainer::new(job, entry, theirs, &ours);
+    let each =
+        only_theirs.iter().map(|at| (*at, "there")).chain(only_ours.iter().map(|at| (*at, "here")));
+    for (at, side) in each {
+        match explain.explain(at) {
+            Some(explanation) => *comparison.explained.entry(explanation).or_default() += 1,
+            None => {
+                comparison.unexplained += 1;
+                if comparison.examples.len() < SHOWN {
+                    comparison.examples.push(format!("only {side}: {}", entry.zone.to_rfc3339(at)));
+                }
+            }
+        }
+    }
+    comparison
+}
+
+/// What is only in the one of two ascending lists, and only in the other.
+fn differences(theirs: &[UnixMs], ours: &[UnixMs]) -> [Vec<UnixMs>; 2] {
+    let missing = |of: &[UnixMs], from: &[UnixMs]| {
+        of.iter().filter(|at| from.binary_search(at).is_err()).copied().collect()
+    };
+    [missing(theirs, ours), missing(ours, theirs)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::Difference;
+    use crate::schedule::sample;
+
+    const FROM: UnixMs = UnixMs(1_774_000_000_000);
+
+    fn slots(entry: &Entry, count: usize) -> Vec<UnixMs> {
+        iter::successors(entry.next_slot(FROM), |slot| entry.next_slot(*slot)).take(count).collect()
+    }
+
+    #[test]
+    fn equal_instants_are_the_same_and_a_missing_one_is_unexplained() {
+        let entry = sample::cron("x", "0 3 * * *");
+        let job = Job::new("x");
+        let mut theirs = slots(&entry, 10);
+        let compared = one(&job, &entry, FROM, 10, &theirs);
+        assert_eq!((compared.same, compared.unexplained, compared.is_fault()), (10, 0, false));
+        theirs.remove(4);
+        theirs.push(entry.next_slot(theirs[8]).unwrap());
+        let compared = one(&job, &entry, FROM, 10, &theirs);
+        assert_eq!((compared.same, compared.unexplained), (10, 1));
+        assert!(compared.examples[0].starts_with("only here: 2026-"), "{:?}", compared.examples);
+    }
+
+    #[test]
+    fn fewer_instants_than_asked_for_mean_that_no_more_come() {
+        let entry = sample::every("x", 60);
+        let theirs = slots(&entry, 3);
+        assert_eq!(one(&Job::new("x"), &entry, FROM, 10, &theirs).unexplained, 7);
+    }
+
+    #[test]
+    fn an_interval_counted_from_elsewhere_is_explained_only_if_that_was_said() {
+        let entry = sample::every("x", 60);
+        let theirs: Vec<UnixMs> = slots(&entry, 10).iter().map(|at| UnixMs(at.0 + 7_000)).collect();
+        let mut job = Job::new("x");
+        assert!(one(&job, &entry, FROM, 10, &theirs).is_fault());
+        job.differs(Difference::Anchor);
+        let compared = one(&job, &entry, FROM, 10, &theirs);
+        assert_eq!(compared.explained, BTreeMap::from([(Explanation::Anchor, 20)]));
+        // Another step is no other anchor.
+        let slower: Vec<UnixMs> = (1..=10).map(|step| UnixMs(FROM.0 + step * 61_000)).collect();
+        assert!(one(&job, &entry, FROM, 10, &slower).is_fault());
+    }
+}
