@@ -13,13 +13,13 @@ use crate::support::wait::{SOON, eventually};
 const HOURLY: &str = "entries:\n  hourly: {task: t, every: 1h}\n";
 
 /// Two versions of the package; the second has another downbeat.yaml, too.
-struct Packages {
-    first: PathBuf,
-    second: PathBuf,
+pub(crate) struct Packages {
+    pub(crate) first: PathBuf,
+    pub(crate) second: PathBuf,
 }
 
 /// With the binary under test in place of a release build.
-static PACKAGES: LazyLock<Packages> = LazyLock::new(|| {
+pub(crate) static PACKAGES: LazyLock<Packages> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("package");
     // Of an earlier run.
     let _ = fs::remove_dir_all(&folder);
@@ -249,6 +249,10 @@ fn a_purge_follows_no_link_and_needs_neither_the_user_nor_any_folder() {
 fn shellcheck_finds_nothing_in_any_script() {
     needs!(Shellcheck);
     let scripts = [
+        ".ci/check-release",
+        ".ci/image",
+        ".ci/release",
+        ".ci/rpm",
         "systemd/deb/postinst",
         "systemd/deb/postrm",
         "systemd/deb/prerm",

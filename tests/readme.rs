@@ -72,7 +72,7 @@ fn the_task_of_the_first_steps_arrives_in_a_celery_worker_over_redis() {
     let here = |text: &str| text.replace("redis://127.0.0.1:6379/0", &server.tcp_url());
     fs::write(place.path().join("hello.py"), here(&block(&tell, "python"))).unwrap();
     let log = place.path().join("worker.log");
-    let celery = command(&tell, "venv/bin/celery");
+    let celery = command(&tell, "celery ");
     let mut worker = Command::new(python().with_file_name("celery"));
     worker.args(&celery[1..]).current_dir(place.path()).stdin(Stdio::null());
     let out = File::create(&log).unwrap();

@@ -32,7 +32,7 @@ pub(crate) enum Tool {
     Kubectl,
     /// What builds and installs Debian packages: `cargo-deb` in `tests/.tools`, and dpkg.
     Packages,
-    /// What builds and installs RPM packages: `cargo-generate-rpm` in `tests/.tools`, and rpm.
+    /// What builds and installs RPM packages.
     Rpm,
     /// What builds images of containers.
     Buildah,
@@ -84,7 +84,7 @@ impl Tool {
                 cargo_deb().exists() && are_there(&["/usr/bin/dpkg-shlibdeps", "/usr/sbin/adduser"])
             }
             Tool::Kubectl => kubectl().exists(),
-            Tool::Rpm => cargo_generate_rpm().exists() && are_there(&["/usr/bin/rpm"]),
+            Tool::Rpm => are_there(&["/usr/bin/rpm", "/usr/bin/rpmbuild"]),
             Tool::Buildah => are_there(&["/usr/bin/buildah"]),
             Tool::Wheel => release_file(".whl").is_some(),
             Tool::Lintian => are_there(&["/usr/bin/lintian"]),
@@ -152,11 +152,6 @@ pub(crate) fn promtool() -> PathBuf {
 /// `cargo deb`, which `tests/run` compiles.
 pub(crate) fn cargo_deb() -> PathBuf {
     tests_folder().join(".tools/bin/cargo-deb")
-}
-
-/// `cargo generate-rpm`, which `tests/run` compiles.
-pub(crate) fn cargo_generate_rpm() -> PathBuf {
-    tests_folder().join(".tools/bin/cargo-generate-rpm")
 }
 
 /// `kubectl`, which `tests/run` unpacks.
