@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use crate::support::downbeat::Finished;
-use crate::support::machine::{Init, Machine, units_folder};
+use crate::support::machine::{Init, Machine};
 use crate::support::tools::{cargo_deb, needs, tests_folder};
 use crate::support::wait::{SOON, eventually};
 
@@ -273,11 +273,4 @@ fn lintian_finds_nothing_in_the_package() {
     lintian.args(["--allow-root", "--info", "--fail-on", "error,warning"]).arg(&PACKAGES.first);
     let finished = Finished::from(lintian.output().unwrap());
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), ""), "{}", finished.stderr);
-}
-
-#[test]
-fn the_newest_version_in_the_packages_changelog_is_the_programs() {
-    let changelog = fs::read_to_string(units_folder().join("deb/changelog")).unwrap();
-    let newest = format!("downbeat ({}-", env!("CARGO_PKG_VERSION"));
-    assert!(changelog.starts_with(&newest), "{changelog}");
 }
