@@ -72,6 +72,19 @@ impl Environment {
         fs::read_to_string(self.path().join(format!("{program}.log"))).unwrap_or_default()
     }
 
+    /// Waits until `look` finds what it wants in the worker's log; panics with the logs if it does not.
+    fn wait<T>(&self, what: &str, look: impl Fn(&str) -> Option<T>) -> T {
+        let deadline = Instant::now() + START;
+        eventually(2 * START, what, || {
+            let found = look(&self.log("celery"));
+            if found.is_none() && Instant::now() > deadline {
+                let logs = ["celery", "downbeat", "python"].map(|program| self.log(program));
+                panic!("{what} was not reached:\n{}", logs.join("\n"));
+            }
+            found
+        })
+    }
+
     /// Every file of the environment, apart from what Python compiles when it likes.
     fn files(&self) -> BTreeSet<PathBuf> {
         let find =
@@ -108,9 +121,7 @@ fn from_a_fresh_environment_to_ten_tasks_done_by_its_own_worker_and_back() {
     let run: Vec<String> = command(&tell, "downbeat run").into_iter().map(here).collect();
     let run: Vec<&str> = run.iter().map(String::as_str).collect();
     let mut downbeat = environment.start("downbeat", &run[1..]);
-    eventually(START, "the first task", || {
-        environment.log("celery").contains("hello world").then_some(())
-    });
+    environment.wait("the first task", |log| log.contains("hello world").then_some(()));
     println!(
         "first task {:.1} s after an empty folder, of which {:.1} s for Celery, {:.1} s for the wheel",
         began.elapsed().as_secs_f64(),
@@ -125,12 +136,12 @@ fn from_a_fresh_environment_to_ten_tasks_done_by_its_own_worker_and_back() {
     let broker = server.tcp_url();
     let module = ["-m", "downbeat", "run", "--schedules", "ticks.yaml", "--broker", &broker];
     let mut module = environment.start("python", &module);
-    let ticks = || -> Vec<String> {
-        let log = environment.log("celery");
+    let ticks = |log: &str| -> Vec<String> {
         let ticks = log.lines().filter_map(|line| Some(line.split_once("hello 2")?.1.to_owned()));
         ticks.collect()
     };
-    let done = eventually(START, "ten tasks", || Some(ticks()).filter(|ticks| ticks.len() >= 10));
+    let done =
+        environment.wait("ten tasks", |log| Some(ticks(log)).filter(|ticks| ticks.len() >= 10));
     assert_eq!(done.iter().collect::<BTreeSet<_>>().len(), done.len(), "{done:?}");
     let program = fs::read_link(format!("/proc/{}/exe", module.id())).unwrap();
     assert_eq!(program, environment.path().canonicalize().unwrap().join("venv/bin/downbeat"));
@@ -241,7 +252,7 @@ fn the_source_distribution_holds_what_a_build_takes_and_no_more() {
         names.into_iter().filter(|name| !expected.iter().any(|start| name.starts_with(start)));
     assert_eq!(
         others.collect::<Vec<_>>(),
-        ["Cargo.lock", "Cargo.toml", "PKG-INFO", "README.md", "pyproject.toml"]
+        [".clippy.toml", "Cargo.lock", "Cargo.toml", "PKG-INFO", "README.md", "pyproject.toml"]
     );
 }
 
