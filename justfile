@@ -14,6 +14,14 @@ full:
 long:
     tests/run --long
 
+# Wheel, packages, image and checksums of this commit, into target/release-files. Publishes nothing.
+release:
+    .ci/release
+
+# What must hold before they are published: nothing uncommitted, newest zone rules, no vulnerability, all tests.
+check-release:
+    .ci/check-release
+
 # Every benchmark; they print their baselines from the same run. Close other programs first.
 bench:
     cargo bench --locked --bench '*'

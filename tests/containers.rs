@@ -1,7 +1,7 @@
 //! What `docs/deploy` promises about containers: downbeat needs nothing writable.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,9 +14,9 @@ use crate::support::http::{address, get};
 use crate::support::redis::{Options, RedisServer};
 use crate::support::tools::{answers, needs, python, tests_folder};
 
-const TICKING: &str = "entries:\n  tick: {task: t, every: 1s, queue: q}\n";
+pub(crate) const TICKING: &str = "entries:\n  tick: {task: t, every: 1s, queue: q}\n";
 
-fn redis() -> RedisServer {
+pub(crate) fn redis() -> RedisServer {
     RedisServer::start_with(Options { tcp: true, ..Options::default() })
 }
 
@@ -59,7 +59,7 @@ fn nothing_need_be_writable_and_nothing_else_need_be_there() {
     assert_eq!(running.downbeat.out(), [""; 0]);
 }
 
-const DEPLOY: &str = "../docs/deploy";
+pub(crate) const DEPLOY: &str = "../docs/deploy";
 
 fn dockerfile() -> PathBuf {
     tests_folder().join(DEPLOY).join("Dockerfile")
@@ -74,7 +74,7 @@ fn instructions(instruction: &str) -> Vec<String> {
 }
 
 /// The words of an instruction that is written as a list, without a shell.
-fn list(instruction: &str) -> Vec<String> {
+pub(crate) fn list(instruction: &str) -> Vec<String> {
     let text = instructions(instruction).remove(0);
     serde_json::from_str(&text[text.find('[').unwrap()..]).unwrap()
 }
@@ -166,8 +166,8 @@ for line in sys.stdin:
     print(json.dumps(documents), flush=True)
 "#;
 
-fn documents(file: &str) -> Vec<Value> {
-    let path = tests_folder().join(DEPLOY).join(file);
+/// The documents of a valid file.
+pub(crate) fn documents(path: &Path) -> Vec<Value> {
     let Value::Array(documents) = answers(VALIDATE, &[json!(path)]).remove(0) else { panic!() };
     documents
 }
@@ -175,7 +175,7 @@ fn documents(file: &str) -> Vec<Value> {
 #[test]
 fn the_compose_file_runs_replicas_that_can_write_to_nothing_but_their_socket() {
     needs!(Python);
-    let compose = documents("compose.yaml").remove(0);
+    let compose = documents(&tests_folder().join(DEPLOY).join("compose.yaml")).remove(0);
     let service = &compose["services"]["downbeat"];
     assert_eq!(service["deploy"]["replicas"], 2);
     assert_eq!(service["read_only"], true);
@@ -212,7 +212,7 @@ fn images(text: &str) -> Vec<String> {
 
 #[test]
 fn every_image_has_a_tag_of_its_version() {
-    let files = ["Dockerfile", "README.md", "compose.yaml", "kubernetes.yaml"];
+    let files = ["Dockerfile", "README.md", "compose.yaml", "kubernetes/deployment.yaml"];
     let text = |file| fs::read_to_string(tests_folder().join(DEPLOY).join(file)).unwrap();
     let images: Vec<String> = files.iter().flat_map(|file| images(&text(file))).collect();
     let ours = format!("downbeat:{}", env!("CARGO_PKG_VERSION"));
@@ -222,78 +222,4 @@ fn every_image_has_a_tag_of_its_version() {
         assert!(tag.is_some_and(|tag| tag != "latest"), "{image}");
         assert!(image == ours || !image.starts_with("downbeat"), "{image}");
     }
-}
-
-fn find<'d>(list: &'d [Value], key: &str, value: &Value) -> &'d Value {
-    list.iter().find(|item| item[key] == *value).unwrap_or_else(|| panic!("no {key} {value}"))
-}
-
-/// Publishes files as a kubelet does: in a folder of their own, to which a link leads.
-fn publish(mount: &Path, version: &str, files: &Value) {
-    let folder = mount.join(version);
-    fs::create_dir_all(&folder).unwrap();
-    for (name, text) in files.as_object().unwrap() {
-        fs::write(folder.join(name), text.as_str().unwrap()).unwrap();
-        // Once there, the name leads to whatever version is in force.
-        let _ = symlink(format!("..data/{name}"), mount.join(name));
-    }
-    symlink(version, mount.join("..data_tmp")).unwrap();
-    fs::rename(mount.join("..data_tmp"), mount.join("..data")).unwrap();
-}
-
-#[test]
-fn the_deployment_runs_as_it_is_written_and_takes_up_an_edit_of_its_config_map() {
-    needs!(Redis, Python);
-    let manifest = documents("kubernetes.yaml");
-    let deployment = &find(&manifest, "kind", &json!("Deployment"))["spec"];
-    let pod = &deployment["template"]["spec"];
-    let spec = &pod["containers"][0];
-    assert_eq!(deployment["replicas"], 2);
-    assert_eq!(pod["securityContext"]["runAsUser"].to_string(), NOBODY);
-    assert_eq!(spec["securityContext"]["readOnlyRootFilesystem"], true);
-
-    // The same volumes in the same places, but for the Redis that there is.
-    let (server, volumes) = (redis(), tempfile::tempdir().unwrap());
-    let mut container = Container::default().env("DOWNBEAT_LEADER_TTL", "1s");
-    for mount in spec["volumeMounts"].as_array().unwrap() {
-        let volume = find(pod["volumes"].as_array().unwrap(), "name", &mount["name"]);
-        let path = mount["mountPath"].as_str().unwrap();
-        if volume.get("emptyDir").is_some() {
-            container = container.empty_dir(path);
-            continue;
-        }
-        let name = volume["configMap"].get("name").or(volume["secret"].get("secretName")).unwrap();
-        let named = manifest.iter().find(|document| document["metadata"]["name"] == *name).unwrap();
-        let files = match named["kind"].as_str().unwrap() {
-            "Secret" => json!({"url": server.tcp_url()}),
-            _ => named["data"].clone(),
-        };
-        let folder = volumes.path().join(mount["name"].as_str().unwrap());
-        publish(&folder, "..1", &files);
-        container = container.mount(&folder, path);
-    }
-    for variable in spec["env"].as_array().unwrap() {
-        // Others may use the port on this machine.
-        let value = variable["value"].as_str().unwrap().replace(":9632", ":0");
-        container = container.env(variable["name"].as_str().unwrap(), &value);
-    }
-    assert_eq!(spec["args"], json!(list("CMD")));
-    let Some(mut running) = container.start(&["run"]) else { return };
-    running.downbeat.wait_for_log("became leader");
-    let address = address(&running.downbeat);
-    for probe in ["livenessProbe", "readinessProbe"] {
-        let path = spec[probe]["httpGet"]["path"].as_str().unwrap();
-        assert_eq!(get(&address, path).code, 200, "{probe}");
-    }
-    let status = running.exec(&container, &["downbeat", "status"]).ok();
-    assert!(status.contains(", leader, pid 1, "), "{status}");
-    // In the volume itself, to which everybody may write, it would not listen.
-    let open = ["downbeat", "status", "--runtime-dir", "/run/downbeat"];
-    let said = running.exec(&container, &open).refused(3);
-    assert!(said.contains("/run/downbeat is open to other users (mode 2777)"), "{said}");
-    publish(&volumes.path().join("schedules"), "..2", &json!({"shop.yaml": TICKING}));
-    running.downbeat.wait_for_log("reloaded difference=added tick; removed nightly-report");
-    server.wait_for_queue("q", 1);
-    running.signal(Signal::TERM);
-    assert_eq!(running.wait().code(), Some(0));
 }

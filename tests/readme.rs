@@ -23,20 +23,20 @@ fn page(path: &str) -> String {
 }
 
 /// The text of README.md below a heading, up to the next one of its level.
-fn section(heading: &str) -> String {
+pub(crate) fn section(heading: &str) -> String {
     let page = page("README.md");
     let (_, rest) = page.split_once(&format!("\n## {heading}\n")).unwrap();
     rest.split("\n## ").next().unwrap().to_owned()
 }
 
 /// The first block in that language.
-fn block(section: &str, language: &str) -> String {
+pub(crate) fn block(section: &str, language: &str) -> String {
     let (_, rest) = section.split_once(&format!("```{language}\n")).unwrap();
     rest.split("```").next().unwrap().to_owned()
 }
 
 /// The words of the line of code that begins with `start`, without what follows a `#`.
-fn command<'s>(section: &'s str, start: &str) -> Vec<&'s str> {
+pub(crate) fn command<'s>(section: &'s str, start: &str) -> Vec<&'s str> {
     let mut lines = section.lines().filter_map(|line| line.strip_prefix("    "));
     let line = lines.find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no {start}"));
     line.split(" #").next().unwrap().split_whitespace().collect()
@@ -72,7 +72,7 @@ fn the_task_of_the_first_steps_arrives_in_a_celery_worker_over_redis() {
     let here = |text: &str| text.replace("redis://127.0.0.1:6379/0", &server.tcp_url());
     fs::write(place.path().join("hello.py"), here(&block(&tell, "python"))).unwrap();
     let log = place.path().join("worker.log");
-    let celery = command(&tell, "venv/bin/celery");
+    let celery = command(&tell, "celery ");
     let mut worker = Command::new(python().with_file_name("celery"));
     worker.args(&celery[1..]).current_dir(place.path()).stdin(Stdio::null());
     let out = File::create(&log).unwrap();

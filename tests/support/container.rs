@@ -1,7 +1,7 @@
 //! Runs downbeat as a container runtime does: as nobody, as process 1, with a read-only root.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,11 +17,18 @@ pub(crate) const NOBODY: &str = "65532";
 /// A container: what its root has besides the binary, and its environment.
 #[derive(Debug, Default)]
 pub(crate) struct Container {
+    /// The root folder of an image; otherwise, one that has the binary under test and its libraries.
+    image: Option<PathBuf>,
     env: Vec<(String, String)>,
     mounts: Vec<String>,
 }
 
 impl Container {
+    /// A container of an image that is unpacked into `root`.
+    pub(crate) fn of_image(root: &Path) -> Container {
+        Container { image: Some(root.to_owned()), ..Container::default() }
+    }
+
     /// Sets an environment variable.
     #[must_use]
     pub(crate) fn env(mut self, name: &str, value: &str) -> Container {
@@ -53,7 +60,8 @@ impl Container {
     fn command(&self, folder: &TempDir, args: &[&str]) -> Command {
         let mut command = Command::new("bash");
         command.arg(tests_folder().join("support/container.sh"));
-        command.arg(folder.path()).arg(env!("CARGO_BIN_EXE_downbeat")).args(&self.mounts);
+        let binary = Path::new(env!("CARGO_BIN_EXE_downbeat"));
+        command.arg(folder.path()).arg(self.image.as_deref().unwrap_or(binary)).args(&self.mounts);
         command.arg("--").args(args).env_clear().envs(self.env.iter().cloned());
         command
     }

@@ -2,10 +2,10 @@
 # Runs downbeat as a container runtime does: as nobody, as process 1, in a root folder that has
 # nothing else in it and that nobody can write to. The network is the caller's.
 #
-#   container.sh FOLDER BINARY MOUNT… -- ARGUMENT…
+#   container.sh FOLDER BINARY|IMAGE MOUNT… -- ARGUMENT…
 #
 # FOLDER is empty. BINARY becomes /usr/bin/downbeat, and the libraries it needs are where it looks for
-# them. A MOUNT is FROM:TO, which can only be read, tmpfs:TO, which that nobody owns, or emptydir:TO,
+# them; the folder IMAGE becomes the root as it is. A MOUNT is FROM:TO, which can only be read, tmpfs:TO, which that nobody owns, or emptydir:TO,
 # which root owns and everybody may write to, as Kubernetes' emptyDir with an fsGroup.
 # Status 77: the kernel does not let us.
 set -euo pipefail
@@ -33,11 +33,15 @@ if [[ $1 != apart ]]; then
 fi
 folder=$2 binary=$3
 shift 3
-mount -t tmpfs -o mode=755 container "$folder" || refuse "cannot mount"
-show "$binary" /usr/bin/downbeat
-for library in $(ldd "$binary" | grep -o '/[^ ]*'); do
-  show "$(realpath "$library")" "$library"
-done
+if [[ -d $binary ]]; then
+  mount --bind "$binary" "$folder" || refuse "cannot mount"
+else
+  mount -t tmpfs -o mode=755 container "$folder" || refuse "cannot mount"
+  show "$binary" /usr/bin/downbeat
+  for library in $(ldd "$binary" | grep -o '/[^ ]*'); do
+    show "$(realpath "$library")" "$library"
+  done
+fi
 while [[ $1 != -- ]]; do
   if [[ $1 == tmpfs:* ]]; then
     mkdir -p "$folder${1#tmpfs:}"
@@ -50,6 +54,6 @@ while [[ $1 != -- ]]; do
   fi
   shift
 done
-mount -o remount,ro "$folder"
+mount -o remount,bind,ro "$folder"
 exec unshare --pid --fork --root="$folder" --wd=/ --setgid 65532 --setuid 65532 -- \
   /usr/bin/downbeat "${@:2}"

@@ -28,8 +28,16 @@ pub(crate) enum Tool {
     Bullmq,
     /// Prometheus' `promtool`, on the search path or in `tests/.tools`.
     Promtool,
+    /// `kubectl`, unpacked into `tests/.tools`.
+    Kubectl,
     /// What builds and installs Debian packages: `cargo-deb` in `tests/.tools`, and dpkg.
     Packages,
+    /// What builds and installs RPM packages.
+    Rpm,
+    /// What builds images of containers.
+    Buildah,
+    /// The wheel and the source distribution that `tests/run` builds.
+    Wheel,
     /// Debian's package checker.
     Lintian,
     /// The shell script checker.
@@ -75,6 +83,10 @@ impl Tool {
             Tool::Packages => {
                 cargo_deb().exists() && are_there(&["/usr/bin/dpkg-shlibdeps", "/usr/sbin/adduser"])
             }
+            Tool::Kubectl => kubectl().exists(),
+            Tool::Rpm => are_there(&["/usr/bin/rpm", "/usr/bin/rpmbuild"]),
+            Tool::Buildah => are_there(&["/usr/bin/buildah"]),
+            Tool::Wheel => release_file(".whl").is_some(),
             Tool::Lintian => are_there(&["/usr/bin/lintian"]),
             Tool::Shellcheck => are_there(&["/usr/bin/shellcheck"]),
             Tool::Logrotate => logrotate().join("usr/sbin/logrotate").exists(),
@@ -140,6 +152,24 @@ pub(crate) fn promtool() -> PathBuf {
 /// `cargo deb`, which `tests/run` compiles.
 pub(crate) fn cargo_deb() -> PathBuf {
     tests_folder().join(".tools/bin/cargo-deb")
+}
+
+/// `kubectl`, which `tests/run` unpacks.
+pub(crate) fn kubectl() -> PathBuf {
+    tests_folder().join(".tools/usr/bin/kubectl")
+}
+
+/// The folder of a release under test, where `.ci/release` names one.
+pub(crate) fn release_folder() -> Option<PathBuf> {
+    std::env::var_os("DOWNBEAT_RELEASE_FILES").map(PathBuf::from)
+}
+
+/// A file of the release under test, or else of what `tests/run` has built, by the end of its name.
+pub(crate) fn release_file(end: &str) -> Option<PathBuf> {
+    let built = || Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("wheel");
+    let folder = release_folder().unwrap_or_else(built);
+    let mut files = std::fs::read_dir(folder).ok()?.map(|file| file.unwrap().path());
+    files.find(|path| path.to_str().is_some_and(|path| path.ends_with(end)))
 }
 
 /// The tree of Debian's package `supervisor` and its dependencies besides Python.
