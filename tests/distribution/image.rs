@@ -22,10 +22,10 @@ fn archive(folder: &Path) -> PathBuf {
     }
     let (program, archive) = (folder.join("downbeat"), folder.join("downbeat.oci.tar"));
     strip_to(&program);
-    let extract = ["-m", "zipfile", "--extract"];
-    ran(Command::new(python()).args(extract).arg(release_file(".whl").unwrap()).arg(folder));
+    let (wheel, content) = (release_file(".whl").unwrap(), folder.join("wheel"));
+    ran(Command::new(python()).args(["-m", "zipfile", "--extract"]).args([&wheel, &content]));
     let about = format!("downbeat-{}.dist-info", env!("CARGO_PKG_VERSION"));
-    let sbom = folder.join(about).join("sboms/downbeat.cyclonedx.json");
+    let sbom = content.join(about).join("sboms/downbeat.cyclonedx.json");
     let mut build = Command::new(tests_folder().join("../.ci/image"));
     ran(build.arg(program).arg(sbom).arg(&archive));
     archive

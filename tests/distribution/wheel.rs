@@ -50,6 +50,10 @@ impl Environment {
         let mut command = Command::new(self.path().join("venv/bin").join(name));
         command.current_dir(self.path()).stdin(Stdio::null());
         command.env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
+        // Those of the tests are no settings.
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("DOWNBEAT_")) {
+            command.env_remove(name);
+        }
         command
     }
 
