@@ -151,6 +151,7 @@ impl From<Refused> for Failure {
             | Refused::NotChanged(_)
             | Refused::Unfinished { .. }
             | Refused::Used { .. }
+            | Refused::Shadow
             | Refused::NotSent(_) => Exit::No,
             Refused::Invalid(_) => Exit::Usage,
             Refused::Unreachable(_)
@@ -355,7 +356,13 @@ fn check_usable(service: &ServiceConfig, broker: &Broker, exit: Exit) -> Result<
 /// The renderer for this configuration.
 fn renderer(service: &ServiceConfig) -> Renderer {
     let queues = Arc::clone(&service.queues);
-    Renderer::new(&service.namespace, &host::name(), queues, service.events)
+    let renderer = Renderer::new(&service.namespace, &host::name(), queues, service.events);
+    renderer.for_shadow(service.shadow)
+}
+
+/// Fails for a shadow run, unless nothing is to be sent.
+fn check_sends(service: &ServiceConfig, dry_run: bool) -> Result<(), Failure> {
+    if service.shadow && !dry_run { Err(Refused::Shadow.into()) } else { Ok(()) }
 }
 
 /// The failure of commands that need a running service.
