@@ -2,6 +2,7 @@
 
 mod backfill;
 mod check;
+mod compare;
 mod completions;
 mod config;
 mod diff;
@@ -181,6 +182,7 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Pause(asked) => pause::pause(flags, asked),
         Command::Resume(asked) => pause::resume(flags, asked),
         Command::Peek(peek) => peek::peek(flags, &peek),
+        Command::Compare(asked) => compare::compare(flags, &asked),
         Command::Status(asked) => status::status(flags, asked),
         Command::Reload(asked) => reload::reload(flags, asked.wait),
         Command::Resign => resign::resign(flags),
