@@ -1,27 +1,12 @@
-//! How many instants of each entry compare in which way.
+//! How many instants compare in which way.
 
 use std::collections::BTreeMap;
 
 use super::{Instant, Verdict};
 
-/// The number of instants by verdict.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// See [`Verdict::Same`].
-    pub same: usize,
-    /// See [`Verdict::Early`].
-    pub early: usize,
-    /// See [`Verdict::Late`].
-    pub late: usize,
-    /// See [`Verdict::OnlyThere`].
-    pub only_there: usize,
-    /// See [`Verdict::OnlyHere`].
-    pub only_here: usize,
-    /// See [`Verdict::NoTime`].
-    pub no_time: usize,
-    /// See [`Verdict::NotJudged`].
-    pub not_judged: usize,
-}
+/// The number of instants of each verdict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts(BTreeMap<Verdict, usize>);
 
 impl Counts {
     /// Of all instants.
@@ -42,22 +27,19 @@ impl Counts {
         entries
     }
 
+    /// The number of this verdict.
+    #[must_use]
+    pub fn get(&self, verdict: Verdict) -> usize {
+        self.0.get(&verdict).copied().unwrap_or_default()
+    }
+
     /// Whether something is on one side alone.
     #[must_use]
     pub fn differ(&self) -> bool {
-        self.only_there + self.only_here > 0
+        self.get(Verdict::OnlyThere) + self.get(Verdict::OnlyHere) > 0
     }
 
     fn add(&mut self, verdict: Verdict) {
-        let count = match verdict {
-            Verdict::Same => &mut self.same,
-            Verdict::Early => &mut self.early,
-            Verdict::Late => &mut self.late,
-            Verdict::OnlyThere => &mut self.only_there,
-            Verdict::OnlyHere => &mut self.only_here,
-            Verdict::NoTime => &mut self.no_time,
-            Verdict::NotJudged => &mut self.not_judged,
-        };
-        *count += 1;
+        *self.0.entry(verdict).or_default() += 1;
     }
 }

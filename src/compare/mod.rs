@@ -9,7 +9,7 @@ mod pairing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,6 +78,17 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All of them.
+    pub const ALL: [Verdict; 7] = [
+        Verdict::Same,
+        Verdict::Early,
+        Verdict::Late,
+        Verdict::OnlyThere,
+        Verdict::OnlyHere,
+        Verdict::NoTime,
+        Verdict::NotJudged,
+    ];
+
     /// The word for programs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -186,7 +197,7 @@ impl<'a> Both<'a> {
 /// Pairs what has the same name first, and then the rest, whatever its name.
 fn by_time(here: &[&Here], there: &[&There], span: &Span) -> Vec<Instant> {
     let mut pairs = Vec::new();
-    let mut names: HashMap<&str, Both<'_>> = HashMap::new();
+    let mut names: BTreeMap<&str, Both<'_>> = BTreeMap::new();
     here.iter().for_each(|slot| names.entry(&slot.entry).or_default().here.push(slot));
     let mut unnamed = Both::default();
     for message in there {

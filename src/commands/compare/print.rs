@@ -116,37 +116,24 @@ fn difference(instant: &Instant, schedule: &Schedule) -> Option<Vec<String>> {
 }
 
 fn summary(((entry, task), counts): ((Option<&str>, &str), Counts)) -> Vec<String> {
-    let Counts { same, early, late, only_there, only_here, no_time, not_judged } = counts;
-    let numbers = [same, early, late, only_there, only_here, no_time, not_judged];
     let mut row = vec![entry.unwrap_or(NOTHING).to_owned()];
-    row.extend(numbers.map(|number| number.to_string()));
+    row.extend(Verdict::ALL.map(|verdict| counts.get(verdict).to_string()));
     row.push(task.to_owned());
     row
 }
 
 /// The counts by the words for programs.
 fn counted(counts: &Counts) -> Map<String, Value> {
-    let number = |(verdict, count): (Verdict, usize)| (verdict.as_str().to_owned(), json!(count));
-    by_verdict(counts).map(number).into_iter().collect()
-}
-
-fn by_verdict(counts: &Counts) -> [(Verdict, usize); 7] {
-    [
-        (Verdict::Same, counts.same),
-        (Verdict::Early, counts.early),
-        (Verdict::Late, counts.late),
-        (Verdict::OnlyThere, counts.only_there),
-        (Verdict::OnlyHere, counts.only_here),
-        (Verdict::NoTime, counts.no_time),
-        (Verdict::NotJudged, counts.not_judged),
-    ]
+    let number = |verdict: Verdict| (verdict.as_str().to_owned(), json!(counts.get(verdict)));
+    Verdict::ALL.map(number).into_iter().collect()
 }
 
 /// `12 same, 1 only there, 2 not judged`.
 fn in_words(counts: &Counts) -> String {
-    let some = by_verdict(counts).into_iter().filter(|(_, count)| *count > 0);
-    let words: Vec<_> = some
-        .map(|(verdict, count)| format!("{count} {}", verdict.as_str().replace('_', " ")))
-        .collect();
+    let some = Verdict::ALL.into_iter().filter(|verdict| counts.get(*verdict) > 0);
+    let number = |verdict: Verdict| {
+        format!("{} {}", counts.get(verdict), verdict.as_str().replace('_', " "))
+    };
+    let words: Vec<_> = some.map(number).collect();
     if words.is_empty() { "nothing to compare".to_owned() } else { words.join(", ") }
 }
