@@ -88,9 +88,12 @@ pub(super) fn in_queue(service: &ServiceConfig, queue: &Queue) -> Result<Sent, F
         Peeked::Messages { total, found, .. } => (total, found),
         Peeked::Unexpected { key, found } => return Err(wrong(queue, &key, &found)),
     };
-    let read = found.len();
+    // Beyond what fits, only sizes are read.
+    let is_whole = |found: &Found| matches!(found, Found::Whole { .. });
+    let whole: Vec<_> = found.into_iter().filter(is_whole).collect();
+    let read = whole.len();
     let (mut sent, mut unreadable) = (Sent::new(), 0_usize);
-    for found in found {
+    for found in whole {
         match waiting(queue, found).map_or(Read::Unreadable, read_message) {
             Read::Message(message, sender) => sent.push(message, sender),
             Read::Manual => {}
