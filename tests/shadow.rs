@@ -81,9 +81,9 @@ fn what_depends_on_the_queue_is_left_out_rather_than_guessed() {
     let server = RedisServer::start();
     redis::cmd("LPUSH").arg("full").arg("x").query::<()>(&mut server.connect()).unwrap();
     let schedule = "entries:\n  full: {task: t, every: 1s, queue: full, max_queued: 1}\n  \
-                    alone: {task: t, every: 1s, overlap: skip}\n  \
+                    alone: {task: jobs.a, every: 1s, queue: rq, overlap: skip}\n  \
                     twice: {task: t, every: 1s, limit: 2}\n";
-    let place = kind::place(&server, "", schedule);
+    let place = kind::place(&server, "queues: {rq: {worker: rq}}", schedule);
     let shadow = place.start(&SHADOW);
     for name in ["full", "alone"] {
         shadow.wait_for_dispatches(name, 0, 3);
@@ -214,7 +214,7 @@ fn the_line_in_the_docs_removes_what_it_left() {
     let page = std::fs::read_to_string(tests_folder().join("../docs/shadow.md")).unwrap();
     let line = page.lines().find(|line| line.contains("--scan --pattern")).unwrap().trim();
     let line = line.replace("redis://127.0.0.1:6379/0", &server.tcp_url());
-    assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
+    assert!(Command::new("sh").args(["-c", &line]).output().unwrap().status.success());
     let left = keys(&server);
     assert!(left.iter().any(|key| key.starts_with("downbeat:")), "{left:?}");
     assert!(!left.iter().any(|key| key.starts_with("downbeat-shadow:")), "{left:?}");

@@ -264,7 +264,7 @@ Start `downbeat run --shadow` beside the other scheduler first. An instant of \
 both is `same` if it is at most 2 s apart, else early or late there by so much; \
 what only one of them sent is named, and the exit status is 1 then. Messages \
 are matched by task and arguments. Near the ends of the time compared, what is \
-alone is not judged: its counterpart may lie beyond.
+alone is not judged: its counterpart may lie beyond. --json has every instant.
 
 --with-events listens on Redis and needs `task_send_sent_event = True` in beat's \
 application. --with-queue takes nothing from the queue; if workers do, there is \
@@ -291,7 +291,7 @@ pub struct Compare {
     /// Only what this producer sent, such as gen123@host
     #[arg(long, value_name = "NAME")]
     pub sender: Option<String>,
-    /// Output; JSON has every instant
+    /// Output
     #[command(flatten)]
     pub output: Json,
 }

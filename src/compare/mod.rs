@@ -194,46 +194,52 @@ impl<'a> Both<'a> {
     }
 }
 
-/// Pairs what has the same name first, and then the rest, whatever its name.
 fn by_time(here: &[&Here], there: &[&There], span: &Span) -> Vec<Instant> {
-    let mut pairs = Vec::new();
-    let mut names: BTreeMap<&str, Both<'_>> = BTreeMap::new();
-    here.iter().for_each(|slot| names.entry(&slot.entry).or_default().here.push(slot));
-    let mut unnamed = Both::default();
-    for message in there {
-        match message.entry.as_deref().and_then(|name| names.get_mut(name)) {
-            Some(both) => both.there.push(message),
-            None => unnamed.there.push(message),
-        }
-    }
-    for both in names.into_values() {
-        let left = both.pair(span.tolerance, &mut pairs);
-        unnamed.here.extend(left.here);
-        unnamed.there.extend(left.there);
-    }
-    let left = unnamed.pair(span.tolerance, &mut pairs);
+    let (pairs, left) = paired(here, there, span.tolerance);
     let offsets = Offsets::of(&pairs);
     let is_judged = |at: UnixMs| span.judged.contains(&at);
     let or_not = |verdict, place: Place| match place.is_within(&span.judged) {
         true => verdict,
         false => Verdict::NotJudged,
     };
+    let pairs = pairs.into_iter().map(|(slot, message)| pair(slot, message, span.tolerance));
     let mut instants: Vec<_> = pairs
-        .into_iter()
-        .map(|(slot, message)| pair(slot, message, span.tolerance))
         .filter(|pair| pair.here.is_some_and(is_judged) || pair.there.is_some_and(is_judged))
         .collect();
-    let alone_here = left.here.into_iter().filter(|slot| is_judged(slot.at));
-    instants.extend(
-        alone_here
-            .map(|slot| alone_here_as(slot, or_not(Verdict::OnlyHere, offsets.there_of(slot.at)))),
-    );
-    let alone_there = left.there.into_iter().filter_map(|message| Some((message, message.at?)));
-    let alone_there = alone_there.filter(|(_, at)| is_judged(*at));
-    instants.extend(alone_there.map(|(message, at)| {
-        alone_there_as(message, or_not(Verdict::OnlyThere, offsets.here_of(at)))
-    }));
+    for slot in left.here.into_iter().filter(|slot| is_judged(slot.at)) {
+        let verdict = or_not(Verdict::OnlyHere, offsets.there_of(slot.at));
+        instants.push(alone_here_as(slot, verdict));
+    }
+    for message in left.there {
+        let Some(at) = message.at.filter(|at| is_judged(*at)) else { continue };
+        let verdict = or_not(Verdict::OnlyThere, offsets.here_of(at));
+        instants.push(alone_there_as(message, verdict));
+    }
     instants
+}
+
+/// Pairs what has the same name first, and then the rest, whatever its name. Returns what is left, too.
+fn paired<'a>(
+    here: &[&'a Here],
+    there: &[&'a There],
+    tolerance: Duration,
+) -> (Vec<(&'a Here, &'a There)>, Both<'a>) {
+    let mut names: BTreeMap<&str, Both<'_>> = BTreeMap::new();
+    here.iter().for_each(|slot| names.entry(&slot.entry).or_default().here.push(slot));
+    let (mut pairs, mut rest) = (Vec::new(), Both::default());
+    for message in there {
+        match message.entry.as_deref().and_then(|name| names.get_mut(name)) {
+            Some(both) => both.there.push(message),
+            None => rest.there.push(message),
+        }
+    }
+    for both in names.into_values() {
+        let left = both.pair(tolerance, &mut pairs);
+        rest.here.extend(left.here);
+        rest.there.extend(left.there);
+    }
+    let left = rest.pair(tolerance, &mut pairs);
+    (pairs, left)
 }
 
 impl<'a> Both<'a> {

@@ -5,7 +5,10 @@ mod print;
 mod there;
 mod times;
 
+use std::ops::Range;
 use std::time::Duration;
+
+use downbeat_time::UnixMs;
 
 use self::here::Recorded;
 use self::print::Report;
@@ -46,7 +49,8 @@ pub(super) fn compare(flags: ServiceFlags, asked: &cli::Compare) -> Result<Exit,
     Ok(if report.counts().differ() { Exit::No } else { Exit::Fine })
 }
 
-type Sides = (Sent, Recorded, std::ops::Range<downbeat_time::UnixMs>);
+/// Both sides, and the times of which they are known.
+type Sides = (Sent, Recorded, Range<UnixMs>);
 
 fn with_queue(
     service: &ServiceConfig,

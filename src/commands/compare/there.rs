@@ -43,6 +43,22 @@ impl Sent {
         Sent { messages: Vec::new(), senders: Vec::new(), until: None, notes: Vec::new() }
     }
 
+    fn of_messages(queue: &Queue, found: Vec<Found>) -> Sent {
+        let (mut sent, mut unreadable) = (Sent::new(), 0_usize);
+        for found in found {
+            match waiting(queue, found).map_or(Read::Unreadable, read_message) {
+                Read::Message(message, sender) => sent.push(message, sender),
+                Read::Manual => {}
+                Read::Unreadable => unreadable += 1,
+            }
+        }
+        if unreadable > 0 {
+            let note = format!("messages that cannot be compared are left out: {unreadable}");
+            sent.notes.push(note);
+        }
+        sent
+    }
+
     fn push(&mut self, message: There, sender: Option<String>) {
         self.messages.push(message);
         self.senders.push(sender);
@@ -92,17 +108,7 @@ pub(super) fn in_queue(service: &ServiceConfig, queue: &Queue) -> Result<Sent, F
     let is_whole = |found: &Found| matches!(found, Found::Whole { .. });
     let whole: Vec<_> = found.into_iter().filter(is_whole).collect();
     let read = whole.len();
-    let (mut sent, mut unreadable) = (Sent::new(), 0_usize);
-    for found in whole {
-        match waiting(queue, found).map_or(Read::Unreadable, read_message) {
-            Read::Message(message, sender) => sent.push(message, sender),
-            Read::Manual => {}
-            Read::Unreadable => unreadable += 1,
-        }
-    }
-    if unreadable > 0 {
-        sent.notes.push(format!("messages that cannot be compared are left out: {unreadable}"));
-    }
+    let mut sent = Sent::of_messages(queue, whole);
     let has_no_time = sent.messages.iter().any(|message| message.at.is_none());
     if total > read as u64 {
         if has_no_time {
@@ -207,9 +213,8 @@ pub(super) fn events(
 
 /// Where the producers of all Celery queues announce what they send.
 fn channels(service: &ServiceConfig, database: i64) -> Vec<String> {
-    let settings = service.queues.iter().filter_map(|queue| match &queue.worker {
-        Worker::Celery(settings) => Some(settings),
-        _ => None,
+    let settings = service.queues.iter().filter_map(|queue| {
+        if let Worker::Celery(settings) = &queue.worker { Some(settings) } else { None }
     });
     let usual = CeleryQueue::default();
     let names = settings.chain([&usual]).map(|settings| event::channel(settings, database));
