@@ -17,6 +17,7 @@
 //! - `refused`: why a request of a person or a program was not carried out.
 //! - [`manual`]: messages that somebody requests, on the same path.
 //! - [`pausing`]: pauses and resumes entries on request.
+//! - [`compare`]: what another scheduler sent beside what a shadow run recorded; pure.
 //! - [`cli`]: the command line as types, its help, and completions.
 //! - [`commands`], [`control`]: what commands do and print, and how they reach the service.
 //! - `import`: schedules of other schedulers as schedule files, and the proof that they mean the same.
@@ -43,6 +44,7 @@ pub mod carrier;
 pub mod cli;
 pub mod clock;
 pub mod commands;
+pub mod compare;
 pub mod config;
 pub mod control;
 pub mod core;

@@ -40,6 +40,11 @@ pub enum Refused {
     /// A change was not answered; it may be requested again.
     #[error("it may be done: {0}; do it again to be sure")]
     ChangeUncertain(String),
+    /// Only a shadow run was asked.
+    #[error(
+        "not sent: a shadow run sends nothing; leave out --shadow to ask the service that sends"
+    )]
+    Shadow,
     /// The broker has refused the message.
     #[error("not sent: {0}")]
     NotSent(String),

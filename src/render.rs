@@ -67,6 +67,7 @@ pub struct Renderer {
     origin: Arc<str>,
     queues: Arc<Queues>,
     events: bool,
+    shadow: bool,
 }
 
 impl Renderer {
@@ -75,7 +76,25 @@ impl Renderer {
     #[must_use]
     pub fn new(namespace: &str, host: &str, queues: Arc<Queues>, events: bool) -> Renderer {
         let origin = format!("downbeat@{host}").into();
-        Renderer { ids: TaskIds::new(namespace), origin, queues, events }
+        Renderer { ids: TaskIds::new(namespace), origin, queues, events, shadow: false }
+    }
+
+    /// With `shadow`, the renderer of a shadow run: slots are recorded as sent, without a message for anybody.
+    #[must_use]
+    pub fn for_shadow(self, shadow: bool) -> Renderer {
+        Renderer { shadow, ..self }
+    }
+
+    /// Whether it is that of a shadow run.
+    #[must_use]
+    pub fn is_shadow(&self) -> bool {
+        self.shadow
+    }
+
+    /// Whether a carrier publishes the entry's slots. Otherwise they have a [`Write`] for the store.
+    #[must_use]
+    pub fn is_carried(&self, entry: &Entry) -> bool {
+        !self.shadow && entry.message.queue.via() != Via::Store
     }
 
     /// The queue of that name, configured or not.
@@ -184,6 +203,7 @@ impl Renderer {
     ) -> (Write, Uuid) {
         let (task_id, message) = match item.action {
             Action::Skip { .. } => (Uuid::nil(), None),
+            Action::Send(_) if self.shadow => (self.task_id(entry, item.slot), None),
             Action::Send(kind) => {
                 let task_id = self.task_id(entry, item.slot);
                 let message = entry.message_of(item.slot, task_id);

@@ -15,7 +15,9 @@ use clap_complete::env::CompleteEnv;
 
 pub use self::import::{CeleryBeat, Crontab, Import, Importing, Source};
 pub use self::publishing::{Backfill, Pause, Resume, Trigger};
-pub use self::reading::{Check, DayMatch, Diff, Explain, History, List, Next, Peek, Plan, Status};
+pub use self::reading::{
+    Check, Compare, DayMatch, Diff, Explain, History, List, Next, Peek, Plan, Status,
+};
 pub use self::settings::ServiceFlags;
 
 /// The variable by which a shell asks for completions.
@@ -98,6 +100,8 @@ pub enum Command {
     Resume(Resume),
     /// Show the messages that wait in a queue
     Peek(Peek),
+    /// Compare another scheduler with a shadow run
+    Compare(Compare),
     /// Show who leads, and what is wrong
     Status(Status),
     /// Reload the schedule files of the running service
@@ -160,6 +164,11 @@ pub struct Json {
 Examples:
   downbeat run
   downbeat run --schedules ./schedules --broker redis://127.0.0.1:6379/0
+  downbeat run --shadow      # beside another scheduler
+
+With --shadow, it sends nothing: it records what it would send, in a namespace \
+of its own. Other commands ask that run with --shadow, too; `compare` sets it \
+beside what another scheduler sends.
 
 The log goes to standard error. The schedule files last accepted are kept in \
 the state directory: a start that finds the files invalid runs on the kept \

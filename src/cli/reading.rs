@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use clap_complete::ArgValueCandidates;
 
 use super::{Json, candidates};
@@ -250,6 +250,50 @@ pub struct Peek {
     /// Print one JSON object per line, with nothing cut
     #[arg(long)]
     pub json: bool,
+}
+
+/// `compare`.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("sent").args(["with_queue", "with_events"]).required(true)))]
+#[command(after_help = "\
+Examples:
+  downbeat compare --with-events --for 10m
+  downbeat compare --with-queue celery --from 2h
+
+Start `downbeat run --shadow` beside the other scheduler first. An instant of \
+both is `same` if it is at most 2 s apart, else early or late there by so much; \
+what only one of them sent is named, and the exit status is 1 then. Messages \
+are matched by task and arguments. Near the ends of the time compared, what is \
+alone is not judged: its counterpart may lie beyond. --json has every instant.
+
+--with-events listens on Redis and needs `task_send_sent_event = True` in beat's \
+application. --with-queue takes nothing from the queue; if workers do, there is \
+nothing to compare. TIME is as in `history`.")]
+pub struct Compare {
+    /// Compare with the messages that wait in this queue
+    #[arg(long, value_name = "QUEUE", add = ArgValueCandidates::new(candidates::queues))]
+    pub with_queue: Option<String>,
+    /// Compare with Celery's task-sent events, heard from now on
+    #[arg(long)]
+    pub with_events: bool,
+    /// Compare from this time on [default: from when both have something]
+    #[arg(long, value_name = "TIME", conflicts_with = "with_events")]
+    pub from: Option<String>,
+    /// Compare up to this time [default: now, with events in 1 min]
+    #[arg(long, value_name = "TIME", conflicts_with = "length")]
+    pub to: Option<String>,
+    /// Compare for this long
+    #[arg(long = "for", value_name = "LENGTH")]
+    pub length: Option<String>,
+    /// How far apart an instant may be on both sides
+    #[arg(long, value_name = "LENGTH", default_value = "1m")]
+    pub tolerance: String,
+    /// Only what this producer sent, such as gen123@host
+    #[arg(long, value_name = "NAME")]
+    pub sender: Option<String>,
+    /// Output
+    #[command(flatten)]
+    pub output: Json,
 }
 
 /// `status`.

@@ -44,6 +44,9 @@ pub struct ServiceFlags {
     /// Namespace, one for each scheduler on a broker [default: downbeat]
     #[arg(long, global = true, value_name = "NAME")]
     pub namespace: Option<String>,
+    /// The shadow run, which sends nothing: `run` starts it, other commands ask it
+    #[arg(long, global = true)]
+    pub shadow: bool,
     /// How long a lease lasts without renewal [default: 6s]
     #[arg(long, global = true, value_name = "LENGTH")]
     pub leader_ttl: Option<String>,
@@ -83,6 +86,7 @@ impl ServiceFlags {
             tls_pin: self.tls_pin,
             schedules: self.schedules,
             namespace: self.namespace,
+            shadow: self.shadow,
             leader_ttl: self.leader_ttl,
             grace: self.grace,
             state_dir: self.state_dir,

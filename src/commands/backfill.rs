@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::direct::Direct;
 use super::unsent::Unsent;
 use super::{
-    Exit, Failure, ask_service_async, block_on, caller, configuration, load_schedule, renderer,
-    show, times,
+    Exit, Failure, ask_service_async, block_on, caller, check_sends, configuration, load_schedule,
+    renderer, show, times,
 };
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
@@ -28,6 +28,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn backfill(flags: ServiceFlags, asked: &cli::Backfill) -> Result<Exit, Failure> {
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
+    check_sends(&service, asked.dry_run)?;
     block_on(send_and_show(&service, asked))??;
     Ok(Exit::Fine)
 }

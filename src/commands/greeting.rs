@@ -23,14 +23,21 @@ fn lines(
     schedule: &Schedule,
     broker: &Broker,
     now: UnixMs,
-) -> [String; 3] {
+) -> Vec<String> {
     let paths = service.schedules.iter().map(|path| path.display().to_string());
     let paths = paths.collect::<Vec<_>>().join(", ");
-    [
+    let mut lines = vec![
         format!("schedule   {paths} with {}", show::entries(schedule.entries.len())),
         format!("broker     {broker}, namespace {}", service.namespace),
         format!("next slot  {}", next_slot(schedule, now)),
-    ]
+    ];
+    if service.shadow {
+        lines.insert(
+            0,
+            "shadow     nothing is sent; `downbeat compare` shows what would be".to_owned(),
+        );
+    }
+    lines
 }
 
 fn next_slot(schedule: &Schedule, now: UnixMs) -> String {

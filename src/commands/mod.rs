@@ -2,6 +2,7 @@
 
 mod backfill;
 mod check;
+mod compare;
 mod completions;
 mod config;
 mod diff;
@@ -152,6 +153,7 @@ impl From<Refused> for Failure {
             | Refused::NotChanged(_)
             | Refused::Unfinished { .. }
             | Refused::Used { .. }
+            | Refused::Shadow
             | Refused::NotSent(_) => Exit::No,
             Refused::Invalid(_) => Exit::Usage,
             Refused::Unreachable(_)
@@ -181,6 +183,7 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Pause(asked) => pause::pause(flags, asked),
         Command::Resume(asked) => pause::resume(flags, asked),
         Command::Peek(peek) => peek::peek(flags, &peek),
+        Command::Compare(asked) => compare::compare(flags, &asked),
         Command::Status(asked) => status::status(flags, asked),
         Command::Reload(asked) => reload::reload(flags, asked.wait),
         Command::Resign => resign::resign(flags),
@@ -357,7 +360,13 @@ fn check_usable(service: &ServiceConfig, broker: &Broker, exit: Exit) -> Result<
 /// The renderer for this configuration.
 fn renderer(service: &ServiceConfig) -> Renderer {
     let queues = Arc::clone(&service.queues);
-    Renderer::new(&service.namespace, &host::name(), queues, service.events)
+    let renderer = Renderer::new(&service.namespace, &host::name(), queues, service.events);
+    renderer.for_shadow(service.shadow)
+}
+
+/// Fails for a shadow run, unless nothing is to be sent.
+fn check_sends(service: &ServiceConfig, dry_run: bool) -> Result<(), Failure> {
+    if service.shadow && !dry_run { Err(Refused::Shadow.into()) } else { Ok(()) }
 }
 
 /// The failure of commands that need a running service.

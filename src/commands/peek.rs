@@ -60,11 +60,7 @@ pub(super) fn look(
     schedule: &Schedule,
 ) -> Result<Shown, Failure> {
     let queue = service.queues.get(queue);
-    if queue.is_fanout() {
-        let message =
-            format!("nothing waits in `{}`: whoever listens gets each message at once", queue.name);
-        return Err(Failure::new(Exit::No, message));
-    }
+    check_waits(&queue)?;
     let mut broker = Direct::open(service)?;
     let (places, peeked) = block_on(broker.peek(&queue, count))??;
     let (total, groups, found) = match peeked {
@@ -81,9 +77,19 @@ pub(super) fn look(
     Ok(Shown { summary, messages })
 }
 
+/// Fails for a queue in which nothing waits.
+pub(super) fn check_waits(queue: &Queue) -> Result<(), Failure> {
+    if !queue.is_fanout() {
+        return Ok(());
+    }
+    let message =
+        format!("nothing waits in `{}`: whoever listens gets each message at once", queue.name);
+    Err(Failure::new(Exit::No, message))
+}
+
 impl Direct {
     /// Where messages of the queue wait, and the first of them.
-    async fn peek(
+    pub(super) async fn peek(
         &mut self,
         queue: &Queue,
         count: usize,
@@ -133,7 +139,7 @@ fn on_amqp(queue: &Queue, url: &str, waiting: u64) -> Result<(Vec<String>, Peeke
     Err(Failure::new(Exit::No, message))
 }
 
-fn wrong(queue: &Queue, key: &str, found: &str) -> Failure {
+pub(super) fn wrong(queue: &Queue, key: &str, found: &str) -> Failure {
     let kind = queue.worker.kind();
     let hint = match found {
         "stream" => "if its consumers read the stream, set `worker: stream` for it",

@@ -114,6 +114,12 @@ async fn serve(
     let broker = broker(&service)?;
     service.broker = Some(broker.clone());
     greeting::show(&service, &schedule, &broker, clock::wall());
+    if service.shadow {
+        info!(
+            namespace = service.namespace,
+            "shadow run: nothing is sent, slots are only recorded"
+        );
+    }
     info!(
         version = env!("CARGO_PKG_VERSION"),
         entries = schedule.entries.len(),
@@ -159,7 +165,9 @@ async fn serve(
         }
         Broker::Spool(path) => {
             let spool = open_spool(&path, &service.namespace)?;
-            info!(queue = %path.join("queue").display(), "using a spool");
+            let queue = (!service.shadow).then(|| path.join("queue"));
+            let queue = queue.as_deref().map(|queue| tracing::field::display(queue.display()));
+            info!(queue, "using a spool");
             run.on(spool.clone(), spool.clone(), spool).await
         }
     }
@@ -306,7 +314,11 @@ fn broker(service: &ServiceConfig) -> Result<Broker, Failure> {
                            or DOWNBEAT_BROKER";
             return Err(Failure::new(Exit::Config, message));
         }
-        warn!("no broker is configured: messages go to a spool, for a worker on this machine");
+        if service.shadow {
+            warn!("no broker is configured: a spool in the state directory keeps the records");
+        } else {
+            warn!("no broker is configured: messages go to a spool, for a worker on this machine");
+        }
     }
     let broker = broker_for_run(service);
     check_usable(service, &broker, Exit::Config).map(|()| broker)

@@ -59,6 +59,7 @@ impl Direct {
         let mut status = Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             namespace: service.namespace.clone(),
+            shadow: service.shadow,
             broker: self.broker.as_ref().map(Broker::to_string).unwrap_or_default(),
             ..Status::default()
         };
@@ -103,6 +104,9 @@ fn print(status: &Status) -> Result<(), Failure> {
     fact("leader", &leader(status))?;
     fact("broker", &status.broker)?;
     fact("namespace", &status.namespace)?;
+    if status.shadow {
+        fact("shadow", "nothing is sent: slots are only recorded as sent")?;
+    }
     for replica in &status.replicas {
         fact("replica", &peer(replica, status.leader.as_deref()))?;
     }

@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::direct::Direct;
 use super::unsent::Unsent;
 use super::{
-    Exit, Failure, ask_service, block_on, caller, configuration, load_schedule, look, renderer,
-    show,
+    Exit, Failure, ask_service, block_on, caller, check_sends, configuration, load_schedule, look,
+    renderer, show,
 };
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
@@ -34,6 +34,7 @@ const SOON: Duration = Duration::from_secs(3);
 
 pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit, Failure> {
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
+    check_sends(&service, asked.dry_run)?;
     let trigger = Trigger {
         entry: asked.entry.clone(),
         slot: asked.slot.clone(),

@@ -19,7 +19,6 @@ use crate::schedule::{Entry, Kind, Schedule};
 use crate::store::Fence;
 use crate::store::contract::{Batch, Exception, Intend, Intent, Snapshot};
 use crate::store::journal::RecordId;
-use crate::worker::Via;
 
 /// The size of the first plan after an idle time, so that its slots do not wait for the rest to be planned.
 const FIRST_SLOTS: usize = 50;
@@ -96,7 +95,7 @@ impl Scheduler {
         plan.items.iter().for_each(|item| planner.mark_in_flight(item.entry));
         let is_carried = |item: &Item| {
             let sends = matches!(item.action, Action::Send(_));
-            sends && planner.entry(item.entry).message.queue.via() != Via::Store
+            sends && self.renderer.is_carried(planner.entry(item.entry))
         };
         let (mut carried, stored): (Vec<_>, Vec<_>) = plan.items.into_iter().partition(is_carried);
         if !carried.is_empty() {

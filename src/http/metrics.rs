@@ -34,6 +34,8 @@ impl Families {
     fn of_the_process(&mut self, status: &Status) {
         let version = [("version", &*status.version)];
         self.info("downbeat_build_info", "The version that runs.", &version);
+        let help = "1 for a shadow run, which sends nothing and only records, else 0.";
+        self.gauge("downbeat_shadow", help, Some(flag(status.shadow)));
         let help = "When the main loop last ran; it runs at least every 30 seconds.";
         self.instant("downbeat_last_tick_timestamp_seconds", help, status.last_tick);
     }

@@ -101,6 +101,7 @@ pub async fn backfill(
     asked: &Backfill,
     now: UnixMs,
 ) -> Result<Backfilled, Refused> {
+    super::check_sends(renderer, asked.dry_run)?;
     let entry = find(schedule, &asked.entry)?;
     let edits = Edits { queue: asked.queue.as_deref(), ..Edits::default() };
     let queue = Arc::clone(&edited(renderer, entry.message.clone(), edits)?.queue);

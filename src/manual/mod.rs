@@ -121,6 +121,11 @@ struct Origin<'a> {
     now: UnixMs,
 }
 
+/// Refuses to send anything in a shadow run.
+fn check_sends(renderer: &Renderer, dry_run: bool) -> Result<(), Refused> {
+    if renderer.is_shadow() && !dry_run { Err(Refused::Shadow) } else { Ok(()) }
+}
+
 /// A message that is ready to be sent.
 struct Ready<'a> {
     entry: &'a Entry,

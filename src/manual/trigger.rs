@@ -92,6 +92,7 @@ pub async fn trigger(
     now: UnixMs,
 ) -> Result<Triggered, Refused> {
     let entry = find(schedule, &asked.entry)?;
+    super::check_sends(renderer, asked.dry_run)?;
     let Trigger { args, kwargs, queue, .. } = asked;
     let edits = Edits {
         args: args.as_ref(),

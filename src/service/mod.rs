@@ -193,6 +193,9 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         });
         let (to_manual, manual) = mpsc::unbounded_channel();
         let started_at = clock.now();
+        // What is logged as sent in a shadow run is not.
+        let speaker =
+            if renderer.is_shadow() { error_span!("shadow") } else { error_span!("dispatch") };
         Service {
             settings,
             store,
@@ -213,7 +216,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             started_at,
             seen: watch::Sender::default(),
             seen_at: Instant::now(),
-            speaker: error_span!("dispatch"),
+            speaker,
             skip_runs: SkipRuns::default(),
         }
     }
@@ -509,6 +512,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
             started_at: Some(self.started_at),
             role: Some(if planner.is_some() { LEADER } else { FOLLOWER }.to_owned()),
             namespace: self.settings.namespace.clone(),
+            shadow: self.renderer.is_shadow(),
             broker: self.settings.broker.to_string(),
             broker_error: error.map(ToString::to_string),
             broker_refuses: error.is_some_and(StoreError::is_refusal),

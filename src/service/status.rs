@@ -42,6 +42,8 @@ pub struct Status {
     pub leader: Option<String>,
     /// The namespace of this scheduler.
     pub namespace: String,
+    /// Whether it is a shadow run, which sends nothing: what it counts as sent is only recorded.
+    pub shadow: bool,
     /// Its URL without secrets.
     pub broker: String,
     /// Why the broker is unavailable, or refuses requests.
@@ -188,6 +190,7 @@ impl Status {
     #[must_use]
     pub fn summary(&self) -> String {
         let mut parts = self.troubles();
+        parts.extend(self.shadow.then(|| "shadow run, sends nothing".to_owned()));
         parts.extend(self.wait());
         parts.extend(self.role.clone());
         if let Some(next) = &self.next {

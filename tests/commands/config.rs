@@ -27,6 +27,7 @@ fn config_shows_every_setting_what_set_it_and_no_secret() {
         "tls.pin\tnone\tdefault".to_owned(),
         "schedules\t./schedules\tdefault".to_owned(),
         "namespace\tshop\t--namespace".to_owned(),
+        "shadow\tfalse\tdefault".to_owned(),
         format!("queues\t{{\"mail\":{{\"worker\":\"sidekiq\"}}}}\t{file}:4:9"),
         "events\tfalse\tdefault".to_owned(),
         "leader.ttl\t6s\tdefault".to_owned(),

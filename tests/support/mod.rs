@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "a toolbox: not every test needs every tool")]
 
+pub(crate) mod beat;
 pub(crate) mod celery;
 pub(crate) mod certificates;
 pub(crate) mod cluster;

@@ -19,6 +19,7 @@ mod queues;
 mod refusal;
 mod schedules;
 mod service_config;
+mod shadow;
 mod shown;
 mod sources;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `namespace`: what every key in Redis begins with.
 
 use super::refusal::Refusal;
+use super::shadow;
 use super::sources::{Names, Sources};
 
 /// The default namespace.
@@ -13,6 +14,10 @@ pub(super) fn read(flag: Option<String>, from: &mut Sources<'_, '_, '_>) -> Stri
 }
 
 fn parse(text: &str) -> Result<String, Refusal> {
+    if text.ends_with(shadow::SUFFIX) {
+        let message = format!("only a shadow run's namespace ends in `{}`", shadow::SUFFIX);
+        return Err(Refusal::new(message, "for a shadow run, leave that out and add --shadow"));
+    }
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
     if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
         return Ok(text.to_owned());

@@ -27,6 +27,8 @@ pub struct Overrides {
     pub schedules: Vec<PathBuf>,
     /// `--namespace`
     pub namespace: Option<String>,
+    /// `--shadow`
+    pub shadow: bool,
     /// `--leader-ttl`
     pub leader_ttl: Option<String>,
     /// `--grace`

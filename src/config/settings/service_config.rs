@@ -12,7 +12,7 @@ use super::keys::{SERVICE, is_key};
 use super::log::{self, DEFAULT_LOG_LEVEL, LogFormat};
 use super::overrides::{Caller, Overrides};
 use super::sources::{Origin, SettingSource, Sources};
-use super::{directories, grace, history, http, namespace, queues, schedules, tls};
+use super::{directories, grace, history, http, namespace, queues, schedules, shadow, tls};
 use crate::address::{AmqpAddress, Secret};
 use crate::config::files;
 use crate::store::Retention;
@@ -41,8 +41,11 @@ pub struct ServiceConfig {
     pub tls: Tls,
     /// Files and directories to load the schedule from.
     pub schedules: Vec<PathBuf>,
-    /// The prefix of every key in Redis: 1 to 64 of `A-Z a-z 0-9 _ . -`.
+    /// The prefix of every key in Redis: 1 to 64 of `A-Z a-z 0-9 _ . -`, and `-shadow` for a shadow run.
     pub namespace: String,
+    /// Whether this is about a shadow run, which records what it would send and sends nothing. Its namespace,
+    /// its directories and its spool are its own.
+    pub shadow: bool,
     /// The queues that the configuration names; all others are Celery's, on the broker.
     pub queues: Arc<Queues>,
     /// Whether to notify Celery's event consumers, such as Flower, of each message to Celery.
@@ -102,7 +105,7 @@ impl ServiceConfig {
     /// The directories where a command looks for the service's socket: its own runtime directory and,
     /// unless one was configured, the system's.
     pub fn runtime_dirs(&self) -> impl Iterator<Item = &Path> {
-        let system = Path::new(directories::RUNTIME);
+        let system = Path::new(if self.shadow { shadow::RUNTIME } else { directories::RUNTIME });
         let is_named = self.source("runtime_dir").is_some();
         let system = Some(system).filter(|system| !is_named && *system != self.runtime_dir);
         iter::once(&*self.runtime_dir).chain(system)
@@ -184,6 +187,9 @@ fn read(
     let state_dir = directories::state(overrides.state_dir, &mut from);
     let runtime_dir = directories::runtime(overrides.runtime_dir, &mut from);
 
+    if overrides.shadow {
+        from.note("shadow", &Origin::Flag("--shadow"));
+    }
     let mut unknown_broker = from.unknown_broker.take();
     let (problems, sources) = from.finish();
     if overrides.caller == Caller::Command && mixes_services(&sources) {
@@ -192,12 +198,13 @@ fn read(
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(problems);
     }
-    Ok(ServiceConfig {
+    let service = ServiceConfig {
         broker,
         unknown_broker,
         tls,
         schedules: schedules.unwrap_or_else(directories::schedules),
         namespace,
+        shadow: false,
         queues: Arc::new(queues.unwrap_or_default().with_amqp(amqp.clone()).in_store(home)),
         amqp,
         events: events.unwrap_or(false),
@@ -212,7 +219,8 @@ fn read(
         file,
         sources,
         warnings: problems,
-    })
+    };
+    Ok(if overrides.shadow { shadow::of(service) } else { service })
 }
 
 /// Whether a queue's own address has a password. That of `amqp` is the broker's.

@@ -80,6 +80,7 @@ impl ServiceConfig {
             ("tls.pin", pins::show(&self.tls.pins)),
             ("schedules", self.schedules.iter().map(|schedules| path(schedules)).collect()),
             ("namespace", json!(namespace)),
+            ("shadow", json!(self.shadow)),
             ("queues", self.queues.iter().map(|queue| queues::show(queue)).collect()),
             ("events", json!(self.events)),
             ("leader.ttl", json!(duration::format(self.ttl))),

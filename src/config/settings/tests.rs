@@ -542,3 +542,34 @@ fn a_queue_may_have_its_own_amqp_broker() {
     let broker = "amqp://u:***@host:5672/jobs";
     assert_eq!(shown["slow"], json!({"worker": "celery", "broker": broker, "options": options}));
 }
+
+#[test]
+fn a_shadow_run_keeps_everything_apart_from_the_service() {
+    let env = [("DOWNBEAT_BROKER", "spool:/spool"), ("DOWNBEAT_NAMESPACE", "shop")];
+    let dirs = Overrides {
+        state_dir: Some("/state".into()),
+        runtime_dir: Some("/run/shop".into()),
+        ..Overrides::default()
+    };
+    let service = load_with(dirs.clone(), &env).unwrap();
+    let shadow = load_with(Overrides { shadow: true, ..dirs }, &env).unwrap();
+    assert!(shadow.shadow && !service.shadow);
+    assert_eq!((&*service.namespace, &*shadow.namespace), ("shop", "shop-shadow"));
+    assert_eq!(shadow.state_dir, Path::new("/state/shadow"));
+    assert_eq!(shadow.runtime_dirs().collect::<Vec<_>>(), [Path::new("/run/shop/shadow")]);
+    assert_eq!(shadow.broker, Some(Broker::Spool("/spool/shadow".into())));
+    // Its settings are the service's otherwise, so what one accepts is accepted by the other.
+    assert_eq!(shadow.queues, service.queues);
+}
+
+#[test]
+fn no_service_takes_the_namespace_of_a_shadow_run() {
+    assert_eq!(
+        load_file("namespace: shop-shadow\n", &[]).unwrap_err(),
+        "c.yaml:1:12: only a shadow run's namespace ends in `-shadow`\n    namespace: …\n               ^\n\
+         hint: for a shadow run, leave that out and add --shadow"
+    );
+    let overrides =
+        Overrides { shadow: true, namespace: Some("x-shadow".into()), ..Overrides::default() };
+    assert!(load_with(overrides, &[]).is_err());
+}

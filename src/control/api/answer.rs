@@ -90,7 +90,9 @@ impl From<Refused> for Refusal {
         let status = match &refused {
             Refused::NoSuchEntry { .. } | Refused::NoSuchTag { .. } => StatusCode::NOT_FOUND,
             Refused::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Refused::Unfinished { .. } | Refused::Used { .. } => StatusCode::CONFLICT,
+            Refused::Unfinished { .. } | Refused::Used { .. } | Refused::Shadow => {
+                StatusCode::CONFLICT
+            }
             Refused::NotSent(_)
             | Refused::Unreachable(_)
             | Refused::NotChanged(_)

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::failure::{Failure, explain};
-use super::resignations::Resignations;
+use super::listener::Listener;
 use crate::address::{Endpoint, HostPort, Login};
 use crate::tls::{self, Tls};
 
@@ -101,11 +101,11 @@ pub(super) struct Opening<'a> {
 }
 
 impl Opening<'_> {
-    /// Opens a connection to `server` and logs in. Messages that the server pushes go to `resignations`.
+    /// Opens a connection to `server` and logs in. Messages that the server pushes go to `listener`.
     pub(super) async fn open(
         &self,
         server: &Server,
-        resignations: Option<&Resignations>,
+        listener: Option<&Listener>,
     ) -> Result<Connection, Failure> {
         let until = Instant::now() + self.deadline;
         let settings = &server.settings;
@@ -114,11 +114,11 @@ impl Opening<'_> {
                 let stream = timeout_at(until, UnixStream::connect(path)).await;
                 let stream = stream.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
                 let stream = stream.map_err(|error| Failure::other(of_socket(&error)))?;
-                self.log_in(stream, settings, resignations, until).await.map_err(explain)
+                self.log_in(stream, settings, listener, until).await.map_err(explain)
             }
             Endpoint::Tcp { host, tls: false } => {
                 let stream = reach(host, until).await?;
-                let done = self.log_in(stream, settings, resignations, until).await;
+                let done = self.log_in(stream, settings, listener, until).await;
                 done.map_err(|error| match is_no_redis(&error) {
                     true => Failure::other(format!(
                         "the server there does not speak the Redis protocol ({error}); if it \
@@ -140,7 +140,7 @@ impl Opening<'_> {
                         return Err(Failure::other(text));
                     }
                 };
-                self.log_in(stream, settings, resignations, until).await.map_err(explain)
+                self.log_in(stream, settings, listener, until).await.map_err(explain)
             }
         }
     }
@@ -149,13 +149,13 @@ impl Opening<'_> {
         &self,
         stream: S,
         settings: &RedisConnectionInfo,
-        resignations: Option<&Resignations>,
+        listener: Option<&Listener>,
         until: Instant,
     ) -> Result<Connection, RedisError> {
         let mut config = AsyncConnectionConfig::new().set_response_timeout(Some(self.deadline));
-        if let Some(resignations) = resignations.cloned() {
+        if let Some(listener) = listener.cloned() {
             config = config.set_push_sender(move |push: PushInfo| {
-                resignations.on_push(&push);
+                listener.on_push(&push);
                 Ok::<(), Infallible>(())
             });
         }

@@ -7,7 +7,7 @@ use redis::{FromRedisValue, Pipeline, RedisError};
 
 use super::connect::{self, Connection, Opening, Server};
 use super::failure::explain;
-use super::resignations::Resignations;
+use super::listener::Listener;
 use super::sentinel::Sentinels;
 use super::{inspect, lua};
 use crate::address::{RedisAddress, RedisServer};
@@ -25,7 +25,7 @@ pub(super) struct Link {
     is_store: bool,
     /// The commands that every new connection begins with.
     setup: Pipeline,
-    resignations: Option<Resignations>,
+    listener: Option<Listener>,
     connection: Option<Connection>,
     /// Idle connections stay open if they are used at least this often.
     ping_after: Duration,
@@ -63,16 +63,18 @@ impl Link {
             deadline,
             is_store: false,
             setup: Pipeline::new(),
-            resignations: None,
+            listener: None,
             connection: None,
             ping_after: MAX_IDLE,
         }
     }
 
-    /// Subscribes every connection to `channel`; its messages go to `resignations`.
-    pub(super) fn listen(mut self, channel: String, resignations: Resignations) -> Link {
-        self.setup.cmd("SUBSCRIBE").arg(channel).ignore();
-        self.resignations = Some(resignations);
+    /// Subscribes every connection to these channels; their messages go to `listener`.
+    pub(super) fn listen(mut self, channels: &[String], listener: Listener) -> Link {
+        for channel in channels {
+            self.setup.cmd("SUBSCRIBE").arg(channel).ignore();
+        }
+        self.listener = Some(listener);
         self
     }
 
@@ -97,11 +99,11 @@ impl Link {
     }
 
     async fn connect(&mut self) -> Result<Connection, StoreError> {
-        let resignations = self.resignations.as_ref();
+        let listener = self.listener.as_ref();
         let opening = Opening { tls: &self.tls, deadline: self.deadline };
         let mut connection = match &mut self.place {
-            Place::At(server) => opening.open(server, resignations).await?,
-            Place::KnownTo(sentinels) => sentinels.connect(&opening, resignations).await?,
+            Place::At(server) => opening.open(server, listener).await?,
+            Place::KnownTo(sentinels) => sentinels.connect(&opening, listener).await?,
         };
         if self.is_store {
             inspect::inspect(&mut connection).await?;

@@ -2,6 +2,7 @@
 //! check, push and record in one step.
 
 mod batch;
+mod channels;
 mod connect;
 mod counted;
 mod failure;
@@ -11,6 +12,7 @@ mod inspect;
 mod keys;
 mod lease;
 mod link;
+mod listener;
 mod look;
 mod lua;
 mod merge;
@@ -20,12 +22,12 @@ mod peek;
 mod reading;
 mod reply;
 mod requests;
-mod resignations;
 mod results;
 mod sentinel;
 mod store;
 mod writing;
 
+pub use self::channels::Channels;
 pub use self::look::Leader;
 pub use self::results::Results;
 pub use self::store::RedisStore;

@@ -8,7 +8,7 @@ use tracing::info;
 
 use super::connect::{self, Connection, Opening, Server};
 use super::failure::{Failure, Kind, explain};
-use super::resignations::Resignations;
+use super::listener::Listener;
 use crate::address::{self, Endpoint, HostPort};
 use crate::store::contract::StoreError;
 
@@ -45,7 +45,7 @@ impl Sentinels {
     pub(super) async fn connect(
         &mut self,
         opening: &Opening<'_>,
-        resignations: Option<&Resignations>,
+        listener: Option<&Listener>,
     ) -> Result<Connection, StoreError> {
         let share = opening.deadline / u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         let (mut tried, mut failures) = (Vec::new(), Vec::new());
@@ -67,7 +67,7 @@ impl Sentinels {
             if tried.contains(&found) {
                 continue;
             }
-            match connect_to_master(&master, opening, resignations).await {
+            match connect_to_master(&master, opening, listener).await {
                 Ok(connection) => {
                     self.nodes[..=index].rotate_right(1);
                     if self.found.as_ref().is_some_and(|before| *before != found) {
@@ -113,9 +113,9 @@ const OWN_LOGIN: &str = "`sentinel_user` and `sentinel_password` are the Sentine
 async fn connect_to_master(
     server: &Server,
     opening: &Opening<'_>,
-    resignations: Option<&Resignations>,
+    listener: Option<&Listener>,
 ) -> Result<Connection, Failure> {
-    let mut connection = opening.open(server, resignations).await?;
+    let mut connection = opening.open(server, listener).await?;
     let role: Vec<Value> =
         redis::cmd("ROLE").query_async(&mut connection).await.map_err(explain)?;
     let role = role.first().and_then(|role| redis::from_redis_value_ref::<String>(role).ok());

@@ -11,10 +11,10 @@ use super::counted::CountedQueues;
 use super::keys::Keys;
 use super::lease::{self, Sightings};
 use super::link::Link;
+use super::listener::Listener;
 use super::notify::{QueueUpkeep, events};
 use super::reading::{self, Source};
 use super::requests::Requests;
-use super::resignations::Resignations;
 use super::{history, inspect, lua, pauses, reply, writing};
 use crate::address::RedisAddress;
 use crate::schedule::TaskIds;
@@ -24,9 +24,12 @@ use crate::store::contract::{
     Noted, OpenBackfill, PausesChanged, PausesRead, PrunePauses, Register, Renewed, Reply, Sent,
     Settle, Snapshot, Store, StoreError, Trim, Trimmed,
 };
+use crate::store::text::MAX_LEASE;
 use crate::store::{Outgoing, open_backfills};
 use crate::tls::Tls;
 
+/// The maximum number of unread resignations kept: with this many, there is reason enough to ask for the lease.
+const MAX_RESIGNATIONS: usize = 16;
 /// The size of a probe's arguments.
 const PROBE_BYTES: usize = 64 * 1024;
 
@@ -63,12 +66,12 @@ impl RedisStore {
         timeout: Duration,
     ) -> RedisStore {
         let keys = Keys::new(namespace);
-        let (resignations, resigned) = Resignations::channel();
+        let (listener, resigned) = Listener::channel(MAX_RESIGNATIONS, MAX_LEASE);
         let over = |link| Source { requests: Requests::over(link), keys: keys.clone() };
         let link = || Link::new(address, tls, timeout);
         RedisStore {
             source: over(link()),
-            lease: over(link().listen(keys.resigned(), resignations)),
+            lease: over(link().listen(&[keys.resigned()], listener)),
             pauses: over(link()),
             ids: TaskIds::new(namespace),
             database: address.database.into(),

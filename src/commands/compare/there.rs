@@ -1,0 +1,239 @@
+//! What the other scheduler sent: messages that wait in a queue, or events.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::Duration;
+
+use downbeat_time::UnixMs;
+use tokio::time::{Instant, timeout_at};
+
+use crate::clock;
+use crate::commands::direct::Direct;
+use crate::commands::peek::{check_waits, wrong};
+use crate::commands::{Exit, Failure, block_on, named_broker, show};
+use crate::compare::{Arguments, There};
+use crate::config::{Broker, ServiceConfig};
+use crate::schedule::Kind;
+use crate::store::contract::StoreError;
+use crate::store::redis::Channels;
+use crate::store::{Found, Peeked};
+use crate::text::duration;
+use crate::worker::celery::event::{self, SentTask};
+use crate::worker::{CeleryQueue, Queue, Waiting, Worker};
+
+/// The maximum number of messages and events that are read.
+const MAX_MESSAGES: usize = 10_000;
+/// A broker that takes longer counts as unavailable.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The maximum number of producers that are named.
+const MAX_NAMED: usize = 5;
+
+/// What was sent.
+pub(super) struct Sent {
+    pub(super) messages: Vec<There>,
+    /// The producer of each message, if the message says so.
+    senders: Vec<Option<String>>,
+    /// Of later messages, some may be missing; `None`: all were read.
+    pub(super) until: Option<UnixMs>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Sent {
+    fn new() -> Sent {
+        Sent { messages: Vec::new(), senders: Vec::new(), until: None, notes: Vec::new() }
+    }
+
+    fn of_messages(queue: &Queue, found: Vec<Found>) -> Sent {
+        let (mut sent, mut unreadable) = (Sent::new(), 0_usize);
+        for found in found {
+            match waiting(queue, found).map_or(Read::Unreadable, read_message) {
+                Read::Message(message, sender) => sent.push(message, sender),
+                Read::Manual => {}
+                Read::Unreadable => unreadable += 1,
+            }
+        }
+        if unreadable > 0 {
+            let note = format!("messages that cannot be compared are left out: {unreadable}");
+            sent.notes.push(note);
+        }
+        sent
+    }
+
+    fn push(&mut self, message: There, sender: Option<String>) {
+        self.messages.push(message);
+        self.senders.push(sender);
+    }
+
+    /// When the oldest was sent, if any says so.
+    pub(super) fn oldest(&self) -> Option<UnixMs> {
+        self.messages.iter().filter_map(|message| message.at).min()
+    }
+
+    /// What this producer sent; `None`: what all sent, with a note that names them.
+    pub(super) fn by(mut self, sender: Option<&str>) -> Sent {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for name in self.senders.iter().flatten() {
+            *counts.entry(name).or_default() += 1;
+        }
+        let named = counts.iter().take(MAX_NAMED).map(|(name, count)| format!("{name} ({count})"));
+        let named = named.collect::<Vec<_>>().join(", ");
+        match sender {
+            Some(sender) => {
+                if !counts.contains_key(sender) {
+                    self.notes
+                        .push(format!("{sender} sent nothing; what was found is of: {named}"));
+                }
+                let mut keeps = self.senders.iter().map(|name| name.as_deref() == Some(sender));
+                self.messages.retain(|_| keeps.next().unwrap_or(false));
+            }
+            None if counts.len() > 1 => self.notes.push(format!(
+                "sent by several producers: {named}; --sender NAME leaves out the others"
+            )),
+            None => {}
+        }
+        self
+    }
+}
+
+/// The messages that wait in a queue.
+pub(super) fn in_queue(service: &ServiceConfig, queue: &Queue) -> Result<Sent, Failure> {
+    check_waits(queue)?;
+    let mut broker = Direct::open(service)?;
+    let (_, peeked) = block_on(broker.peek(queue, MAX_MESSAGES))??;
+    let (total, found) = match peeked {
+        Peeked::Messages { total, found, .. } => (total, found),
+        Peeked::Unexpected { key, found } => return Err(wrong(queue, &key, &found)),
+    };
+    // Beyond what fits, only sizes are read.
+    let is_whole = |found: &Found| matches!(found, Found::Whole { .. });
+    let whole: Vec<_> = found.into_iter().filter(is_whole).collect();
+    let read = whole.len();
+    let mut sent = Sent::of_messages(queue, whole);
+    let has_no_time = sent.messages.iter().any(|message| message.at.is_none());
+    if total > read as u64 {
+        if has_no_time {
+            return Err(too_many(queue, total, read));
+        }
+        sent.notes.push(format!("only the first {read} of {total} messages were read"));
+        sent.until = sent.messages.iter().filter_map(|message| message.at).max();
+    }
+    if has_no_time {
+        let note = "the messages carry no time, so only their number is compared; --with-events compares times";
+        sent.notes.push(note.to_owned());
+    }
+    Ok(sent)
+}
+
+fn too_many(queue: &Queue, total: u64, read: usize) -> Failure {
+    let message = format!(
+        "{total} messages wait in `{}`, of which {read} can be read at once, and they carry no time; compare \
+         --with-events, or with a queue that has fewer",
+        queue.name
+    );
+    Failure::new(Exit::No, message)
+}
+
+fn waiting(queue: &Queue, found: Found) -> Option<Waiting> {
+    match found {
+        Found::Whole { element, stored, .. } => {
+            queue.worker.protocol().decode(&element, &stored).ok()
+        }
+        Found::TooLarge { .. } => None,
+    }
+}
+
+/// A message as far as it can be compared.
+enum Read {
+    /// It can; with its producer.
+    Message(There, Option<String>),
+    /// Somebody has asked downbeat for it.
+    Manual,
+    /// Task or arguments cannot be read.
+    Unreadable,
+}
+
+fn read_message(waiting: Waiting) -> Read {
+    let manual = [Kind::Manual, Kind::Backfill].map(Kind::as_str);
+    if waiting.kind.as_deref().is_some_and(|kind| manual.contains(&kind)) {
+        return Read::Manual;
+    }
+    let header = |name: &str| waiting.headers.get(name)?.as_str().map(str::to_owned);
+    let at = waiting.not_before.or(waiting.sent_at).or(waiting.slot);
+    let sender = header("origin");
+    let arguments = match &waiting.unread {
+        None => Some(Arguments::Values {
+            args: waiting.args.unwrap_or_default(),
+            kwargs: waiting.kwargs.unwrap_or_default(),
+        }),
+        Some(_) => header("argsrepr").zip(header("kwargsrepr")).map(as_text),
+    };
+    match (waiting.task, arguments) {
+        (Some(task), Some(arguments)) => {
+            Read::Message(There { entry: waiting.entry, at, task, arguments }, sender)
+        }
+        _ => Read::Unreadable,
+    }
+}
+
+fn as_text((args, kwargs): (String, String)) -> Arguments {
+    Arguments::Text { args, kwargs }
+}
+
+/// The events until then, and the times of which all were heard.
+pub(super) fn events(
+    service: &ServiceConfig,
+    until: UnixMs,
+) -> Result<(Sent, Range<UnixMs>), Failure> {
+    if service.amqp.is_some() {
+        let message = "events can only be heard on Redis, and the broker is AMQP: use --with-queue";
+        return Err(Failure::usage(message));
+    }
+    let Broker::Redis(address) = named_broker(service)? else {
+        let message =
+            "events can only be heard on Redis, and the broker is a spool: use --with-queue";
+        return Err(Failure::usage(message));
+    };
+    let channels = channels(service, address.database.into());
+    let heard = block_on(async {
+        let channels = Channels::listen(&address, &service.tls, &channels, TIMEOUT).await?;
+        let from = clock::wall();
+        let length = duration::in_words(until.since(from));
+        show::complain(&format!("downbeat: listening for task-sent events for {length}"));
+        let (sent, end) = listen(channels, until).await?;
+        Ok((sent, from..end))
+    })?;
+    let (mut sent, times) = heard.map_err(|error| Failure::of_store(&error, &error))?;
+    if sent.messages.is_empty() {
+        let note = "no task-sent event was heard: does beat's application set `task_send_sent_event = True`, and \
+                    does beat use this broker?";
+        sent.notes.push(note.to_owned());
+    }
+    Ok((sent, times))
+}
+
+/// Where the producers of all Celery queues announce what they send.
+fn channels(service: &ServiceConfig, database: i64) -> Vec<String> {
+    let settings = service.queues.iter().filter_map(|queue| {
+        if let Worker::Celery(settings) = &queue.worker { Some(settings) } else { None }
+    });
+    let usual = CeleryQueue::default();
+    let names = settings.chain([&usual]).map(|settings| event::channel(settings, database));
+    names.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Hears events until then, or until there are too many. Returns the end of what was heard.
+async fn listen(mut channels: Channels, until: UnixMs) -> Result<(Sent, UnixMs), StoreError> {
+    let mut sent = Sent::new();
+    let deadline = Instant::now() + until.since(clock::wall());
+    while let Ok(message) = timeout_at(deadline, channels.next()).await {
+        for SentTask { task, args, kwargs, at, sender } in event::read_sent(message?.as_bytes()) {
+            let arguments = Arguments::Text { args, kwargs };
+            sent.push(There { entry: None, at, task, arguments }, sender);
+        }
+        if sent.messages.len() >= MAX_MESSAGES {
+            sent.notes.push(format!("stopped listening after {MAX_MESSAGES} events"));
+            return Ok((sent, clock::wall()));
+        }
+    }
+    Ok((sent, until))
+}
