@@ -37,6 +37,15 @@ Examples:
 Run it where `celery -A APP beat` is run. It executes the application's code, \
 as beat does, but connects to no broker.")]
     CeleryBeat(CeleryBeat),
+    /// The rows of django-celery-beat, in a dump of a Django project
+    #[command(after_help = "\
+Examples:
+  python manage.py dumpdata django_celery_beat --output beat.json
+  downbeat import django-celery-beat beat.json --app shop --output ./imported
+
+A dump of the whole project will do; other models are passed over. With --app, \
+it executes the application's code, as beat does, but connects to no broker.")]
+    DjangoCeleryBeat(DjangoCeleryBeat),
 }
 
 /// What all sources have in common.
@@ -71,4 +80,32 @@ pub struct CeleryBeat {
     /// In common
     #[command(flatten)]
     pub importing: Importing,
+}
+
+/// `import django-celery-beat`.
+#[derive(Debug, Args)]
+pub struct DjangoCeleryBeat {
+    /// What `manage.py dumpdata` wrote, as JSON; - reads standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The application
+    #[command(flatten)]
+    pub application: Application,
+    /// In common
+    #[command(flatten)]
+    pub importing: Importing,
+}
+
+/// The application whose entries a store holds.
+#[derive(Debug, Args)]
+pub struct Application {
+    /// The application, as for `celery -A`: it knows the routes, the tasks' own options and the default queue
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// The application's Python [default: that of the active virtual environment, else python3]
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+    /// The zone of crontabs that have none of their own [default: the application's, else UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
 }

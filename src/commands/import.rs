@@ -10,7 +10,9 @@ use super::{Exit, Failure, show, times};
 use crate::cli;
 use crate::cli::Source;
 use crate::clock;
+use crate::import::celery::store::Asked;
 use crate::import::compare::{Comparison, compare};
+use crate::import::django_celery_beat::from_dump;
 use crate::import::report::{Imported, Report};
 use crate::import::verify::{Verified, verify};
 use crate::import::write::{SCHEDULES, summary};
@@ -32,14 +34,20 @@ pub(super) fn import(asked: cli::Import) -> Result<Exit, Failure> {
         }
         Source::CeleryBeat(asked) => {
             let app = asked.app.unwrap_or_default();
-            finish(
-                celery::from_app(&app, asked.python)?,
-                "celery-beat",
-                &asked.importing,
-                clock::wall(),
-            )
+            let found = celery::from_app(&app, asked.python)?;
+            finish(found, "celery-beat", &asked.importing, clock::wall())
+        }
+        Source::DjangoCeleryBeat(asked) => {
+            let now = clock::wall();
+            let found = from_dump(&asked.file, &store(asked.application), now)?;
+            finish(found, "django-celery-beat", &asked.importing, now)
         }
     }
+}
+
+fn store(application: cli::Application) -> Asked {
+    let cli::Application { app, python, timezone } = application;
+    Asked { app, python, timezone }
 }
 
 /// Writes the files of a source and says what became of each job.

@@ -11,6 +11,8 @@ pub(crate) enum Difference {
     Rounded(String),
     /// An option of the job has no counterpart and is left out; the text names it.
     Dropped(String),
+    /// The entry names no queue, and the application that may route it was not asked.
+    Unrouted,
     /// A value is fixed here that the old scheduler computed; the text says which.
     Fixed(String),
     /// Something else, in one clause.
@@ -24,6 +26,7 @@ impl Difference {
             Difference::Anchor => "anchor",
             Difference::Rounded(_) => "rounded",
             Difference::Dropped(_) => "dropped",
+            Difference::Unrouted => "unrouted",
             Difference::Fixed(_) => "fixed",
             Difference::Other(_) => "other",
         }
@@ -38,6 +41,10 @@ impl Difference {
             }
             Difference::Rounded(_) => "a length is rounded",
             Difference::Dropped(_) => "a setting without a counterpart here is left out",
+            Difference::Unrouted => {
+                "the job names no queue, and goes to `celery` here; the application may have another default queue, \
+                 or route it elsewhere"
+            }
             Difference::Fixed(_) => "a value that was computed before is fixed now",
             Difference::Other(_) => "as the entry says",
         }
@@ -46,7 +53,7 @@ impl Difference {
     /// What is particular to the entry; empty if the meaning says it all.
     pub(crate) fn detail(&self) -> &str {
         match self {
-            Difference::Anchor => "",
+            Difference::Anchor | Difference::Unrouted => "",
             Difference::Rounded(text)
             | Difference::Dropped(text)
             | Difference::Fixed(text)

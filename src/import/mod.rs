@@ -11,20 +11,23 @@
 pub(crate) mod celery;
 pub(crate) mod compare;
 mod difference;
+pub(crate) mod django_celery_beat;
 mod error;
 pub(crate) mod interpreter;
 mod job;
+mod json;
 mod lengths;
 mod literal;
 pub(crate) mod report;
 pub(crate) mod verify;
 pub(crate) mod write;
+mod zones;
 
 use serde_json::{Map, Value};
 
 pub(crate) use difference::Difference;
 pub(crate) use error::ImportError;
-pub(crate) use job::{Cannot, Grade, Job};
+pub(crate) use job::{Cannot, Grade, Job, Refused};
 
 use self::compare::OldScheduler;
 

@@ -1,8 +1,10 @@
 //! Options of Celery's `apply_async` as keys of an entry.
 
+use downbeat_time::Zone;
 use serde_json::{Map, Value};
 
 use crate::import::{Difference, Job, lengths};
+use crate::text::instant;
 
 /// Options that mean nothing in a message that is sent later by another program, or that say the default.
 const WITHOUT_EFFECT: [&str; 14] = [
@@ -54,6 +56,9 @@ pub(crate) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
             ("compression", _) => job.differs(Difference::Dropped(
                 "compression: bodies are sent as they are".to_owned(),
             )),
+            ("countdown", Value::Number(seconds)) if seconds.as_f64() == Some(0.0) => {}
+            ("delivery_mode", Value::Number(mode)) if mode.as_u64() == Some(2) => {}
+            ("delivery_mode", Value::String(mode)) if mode == "persistent" => {}
             ("countdown", Value::Number(_)) | ("eta", _) => job.cannot(
                 format!("each message is to wait for its `{name}` in a worker"),
                 Some("let the entry fire that much later"),
@@ -68,7 +73,8 @@ pub(crate) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
 }
 
 fn expires(job: &mut Job, value: &Value) {
-    match (value.as_f64(), value["instant"].as_str()) {
+    let text = value.as_str().filter(|text| instant::parse(text, &Zone::utc()).is_ok());
+    match (value.as_f64(), value["instant"].as_str().or(text)) {
         (Some(seconds), _) => lengths::set_length(job, "expires", seconds),
         (None, Some(instant)) => {
             job.set("end", instant);

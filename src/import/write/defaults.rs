@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 use crate::import::Job;
 
 /// Keys that `defaults` may hold and that jobs tend to share.
-const SHARED: [&str; 9] = [
+const SHARED: [&str; 10] = [
     "queue",
+    "headers",
     "priority",
     "expires",
     "catch_up",
