@@ -16,6 +16,7 @@ pub(crate) mod interpreter;
 mod job;
 mod lengths;
 mod literal;
+pub(crate) mod redis_reader;
 pub(crate) mod report;
 pub(crate) mod verify;
 pub(crate) mod write;
