@@ -17,6 +17,7 @@ mod merge;
 mod notify;
 mod pauses;
 mod peek;
+mod reader;
 mod reading;
 mod reply;
 mod requests;
@@ -27,5 +28,6 @@ mod store;
 mod writing;
 
 pub use self::look::Leader;
+pub(crate) use self::reader::{Reader, Texts, WrongType};
 pub use self::results::Results;
 pub use self::store::RedisStore;
