@@ -46,6 +46,15 @@ Examples:
 A dump of the whole project will do; other models are passed over. With --app, \
 it executes the application's code, as beat does, but connects to no broker.")]
     DjangoCeleryBeat(DjangoCeleryBeat),
+    /// The entries of RedBeat in Redis
+    #[command(after_help = "\
+Examples:
+  downbeat import redbeat redis://127.0.0.1:6379/0 --app shop --output ./imported
+  downbeat import redbeat redis://127.0.0.1:6379/1 --prefix shop: --timezone Europe/Berlin
+
+Reads the keys and changes nothing. With --app, it executes the application's code, \
+as beat does, but connects to no broker.")]
+    Redbeat(Redbeat),
 }
 
 /// What all sources have in common.
@@ -88,6 +97,23 @@ pub struct DjangoCeleryBeat {
     /// What `manage.py dumpdata` wrote, as JSON; - reads standard input
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// The application
+    #[command(flatten)]
+    pub application: Application,
+    /// In common
+    #[command(flatten)]
+    pub importing: Importing,
+}
+
+/// `import redbeat`.
+#[derive(Debug, Args)]
+pub struct Redbeat {
+    /// The address of RedBeat's Redis, as `redbeat_redis_url` has it
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// What its keys begin with: `redbeat_key_prefix`
+    #[arg(long, value_name = "TEXT", default_value = "redbeat:")]
+    pub prefix: String,
     /// The application
     #[command(flatten)]
     pub application: Application,

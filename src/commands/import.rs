@@ -13,10 +13,12 @@ use crate::clock;
 use crate::import::celery::store::Asked;
 use crate::import::compare::{Comparison, compare};
 use crate::import::django_celery_beat::from_dump;
+use crate::import::redbeat::from_redis;
 use crate::import::report::{Imported, Report};
 use crate::import::verify::{Verified, verify};
 use crate::import::write::{SCHEDULES, summary};
 use crate::import::{Found, Grade, ImportError, celery};
+use crate::tls::Tls;
 use crate::tzdata::Tzdata;
 
 impl From<ImportError> for Failure {
@@ -41,6 +43,12 @@ pub(super) fn import(asked: cli::Import) -> Result<Exit, Failure> {
             let now = clock::wall();
             let found = from_dump(&asked.file, &store(asked.application), now)?;
             finish(found, "django-celery-beat", &asked.importing, now)
+        }
+        Source::Redbeat(asked) => {
+            let now = clock::wall();
+            let application = store(asked.application);
+            let found = from_redis(&asked.url, &Tls::default(), &asked.prefix, &application, now)?;
+            finish(found, "redbeat", &asked.importing, now)
         }
     }
 }

@@ -18,6 +18,7 @@ mod job;
 mod json;
 mod lengths;
 mod literal;
+pub(crate) mod redbeat;
 pub(crate) mod redis_reader;
 pub(crate) mod report;
 pub(crate) mod verify;

@@ -41,6 +41,7 @@ pub(crate) fn from_dump(path: &Path, asked: &Asked, now: UnixMs) -> Result<Found
         }
         jobs.push(job);
     }
+    store::name_once(&mut jobs);
     let found = &mut routed.found;
     found.source = format!("django-celery-beat's rows in {}", path.display());
     if let Some(zone) = common_zone(&jobs) {
