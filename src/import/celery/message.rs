@@ -60,6 +60,11 @@ fn tell(job: &mut Job, problem: &[String]) {
             part(0)
         ))),
         "route" => job.differs(Difference::Other(format!("the router failed: {}", part(0)))),
+        "unbound" => job.differs(Difference::Other(format!(
+            "no queue of the application is bound to the exchange `{}` by the key `{}`, so that Celery loses it",
+            part(0),
+            part(1)
+        ))),
         other => job.differs(Difference::Other(other.to_owned())),
     }
 }

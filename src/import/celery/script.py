@@ -37,7 +37,7 @@ def main():
     elif "messages" in request:
         answer = describe(app, [message(app, Stored(asked)) for asked in request["messages"]])
     else:
-        answer = describe(app, [entry(app, name, found) for name, found in scheduled(app).items()])
+        answer = describe(app, [entry(app, name, found) for name, found in in_order(app, scheduled(app))])
     json.dump(answer, answers)
     answers.flush()
 
@@ -83,6 +83,12 @@ def moment(option):
     if isinstance(option, dict) and set(option) == {"instant"}:
         return datetime.fromisoformat(option["instant"])
     return option
+
+
+def in_order(app, entries):
+    """As the application wrote them; Celery merges them in any order."""
+    places = {name: place for place, name in enumerate(app.conf.beat_schedule)}
+    return sorted(entries.items(), key=lambda pair: (places.get(pair[0], len(places)), str(pair[0])))
 
 
 def describe(app, entries):
@@ -150,18 +156,21 @@ def message(app, found):
 
 
 def target(app, routed, problems):
-    """The queue that gets the message: the one that is named, the one bound to the exchange, or the default one."""
-    queue = routed.pop("queue", None)
+    """The queue that gets the message: an exchange or a key of its own may lead elsewhere than its queue."""
+    queue = routed.pop("queue", None) or app.amqp.default_queue
     exchange, key = named(routed.get("exchange")), routed.get("routing_key")
-    if queue or exchange is None:
-        return queue or app.amqp.default_queue
-    if exchange == "" and key:
+    if not exchange and not key:
+        return queue
+    if exchange == "":
         return key
-    for queue in app.amqp.queues.values():
-        if queue.exchange.name == exchange and (queue.exchange.type == "fanout" or queue.routing_key == key):
-            return queue
-    problems.append(["route", f"no queue of the application is bound to the exchange {exchange!r} by the key {key!r}"])
-    return app.amqp.default_queue
+    if isinstance(queue, str):
+        queue = app.amqp.queues[queue]
+    exchange, key = exchange or queue.exchange.name, key or queue.routing_key
+    for bound in [queue, *app.amqp.queues.values()]:
+        if bound.exchange.name == exchange and (bound.exchange.type == "fanout" or bound.routing_key == key):
+            return bound
+    problems.append(["unbound", str(exchange), str(key)])
+    return queue
 
 
 def named(exchange):
