@@ -36,7 +36,8 @@ fn moved(place: &Place, folder: &Path, args: &[&str]) -> (Value, String) {
 
 fn grades(report: &Value) -> Value {
     let entries = report["entries"].as_array().unwrap();
-    let grade = |entry: &Value| (entry["entry"].as_str().unwrap().to_owned(), entry["grade"].clone());
+    let grade =
+        |entry: &Value| (entry["entry"].as_str().unwrap().to_owned(), entry["grade"].clone());
     entries.iter().map(grade).collect()
 }
 
@@ -111,7 +112,9 @@ fn a_redbeat_project_is_moved_by_one_command() {
             "export-umbrella": "same", "heartbeat": "differs",
         })
     );
-    for expected in ["timezone: Asia/Seoul\n", "queue: exports\n", "    anchor: 2026-11-30T07:00:00+09:00\n"] {
+    for expected in
+        ["timezone: Asia/Seoul\n", "queue: exports\n", "    anchor: 2026-11-30T07:00:00+09:00\n"]
+    {
         assert!(file.contains(expected), "{expected}\n{file}");
     }
 }

@@ -109,9 +109,9 @@ for seconds in [10, 60, 90, 300, 3600, 5400, 4 * 3600, 86400, 3 * 86400]:
 add(timedelta(hours=1), "shop.tasks.relative", relative=True)
 for event in ["dawn_astronomical", "dawn_nautical", "dawn_civil", "sunrise", "solar_noon", "sunset", "dusk_civil",
               "dusk_nautical", "dusk_astronomical"]:
-    add(solar(event, 52.52, 13.405), "home.tasks.sun")
+    add(solar(event, 37.5665, 126.978), "home.tasks.sun")
 add(solar("sunset", -33.9, 18.4), "home.tasks.sun")
-add(solar("sunrise", 37.5665, 126.978), "home.tasks.sun")
+add(solar("sunrise", 52.52, 13.405), "home.tasks.sun")
 
 noon = crontab(minute=0, hour=12)
 for options in [

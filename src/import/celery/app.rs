@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::message::Message;
-use super::{SCRIPT, interpreter, schedules};
+use super::{SCRIPT, interpreter, names, schedules};
 use crate::import::compare::OldScheduler;
 use crate::import::interpreter::Interpreter;
 use crate::import::{Found, ImportError, Job, MAX_JOBS, lengths, zones};
@@ -80,6 +80,7 @@ pub(crate) fn from_app(name: &str, python: Option<PathBuf>) -> Result<Found, Imp
         job
     };
     found.jobs = app.entries.iter().map(job).collect();
+    names::fit(&mut found.jobs);
     Ok(found)
 }
 

@@ -4,6 +4,7 @@ mod app;
 mod crontab;
 mod fields;
 mod message;
+pub(crate) mod names;
 mod options;
 mod relative;
 mod rrule;

@@ -3,6 +3,7 @@
 use downbeat_time::Zone;
 use serde_json::{Map, Value};
 
+use crate::import::literal::literal;
 use crate::import::{Difference, Job, lengths};
 use crate::text::instant;
 
@@ -39,9 +40,7 @@ pub(crate) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
             ("ignore_result" | "shadow" | "argsrepr" | "kwargsrepr", value) => {
                 own.insert(name.clone(), value.clone());
             }
-            ("headers", Value::Object(headers)) if !headers.is_empty() => {
-                job.set("headers", crate::import::literal::literal(value.clone()));
-            }
+            ("headers", Value::Object(own)) => headers(job, own.clone()),
             ("headers", _) => {}
             ("link" | "link_error" | "chain", value) => following(job, &mut own, name, value),
             ("exchange" | "routing_key", Value::String(text)) if is_amqp && !text.is_empty() => {
@@ -69,6 +68,14 @@ pub(crate) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
     }
     if !own.is_empty() {
         job.set("options", own);
+    }
+}
+
+fn headers(job: &mut Job, mut own: Map<String, Value>) {
+    // Every message has it here.
+    own.shift_remove("periodic_task_name");
+    if !own.is_empty() {
+        job.set("headers", literal(Value::Object(own)));
     }
 }
 
@@ -131,7 +138,7 @@ fn signature(value: &Value) -> Option<Value> {
             Value::Object(pairs) => pairs.is_empty(),
             _ => false,
         };
-        (!is_empty).then(|| (part.to_owned(), crate::import::literal::literal(value.clone())))
+        (!is_empty).then(|| (part.to_owned(), literal(value.clone())))
     });
     is_plain.then(|| Value::Object(kept.collect()))
 }

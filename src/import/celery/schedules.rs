@@ -31,6 +31,9 @@ pub(crate) fn set(job: &mut Job, schedule: &Value, last_run: Option<UnixMs>, zon
             let place = ["event", "latitude", "longitude"]
                 .map(|part| (part.to_owned(), schedule[part].clone()));
             job.set("solar", Map::from_iter(place));
+            if schedule["horizon"] == true {
+                job.differs(Difference::Horizon);
+            }
         }
         Some("clocked") => job.set("at", schedule["at"].clone()),
         Some("rrule") => rrule::set(job, schedule),

@@ -4,6 +4,7 @@ downbeat runs this in the application's own Python, which imports the applicatio
 standard input and writes one JSON document to standard output. It changes nothing, connects to no broker, and
 sends no task.
 """
+import functools
 import json
 import os
 import sys
@@ -235,7 +236,17 @@ def interval(schedule):
 
 
 def solar(schedule):
-    return {"event": str(schedule.event), "latitude": float(schedule.lat), "longitude": float(schedule.lon)}
+    return {
+        "event": str(schedule.event),
+        "latitude": float(schedule.lat),
+        "longitude": float(schedule.lon),
+        "horizon": is_mistaken(schedule),
+    }
+
+
+def is_mistaken(schedule):
+    """Whether this version of Celery has the horizon of dusk on the wrong side."""
+    return getattr(schedule, "event", None) == "dusk_astronomical" and str(schedule.horizon) == "18"
 
 
 def clocked(schedule):
@@ -321,7 +332,7 @@ def upcoming(asked, entries, app, request):
     """The next runs of one schedule, in milliseconds since 1970, or why they cannot be told."""
     try:
         schedule = entries[asked["entry"]].schedule if "entry" in asked else MAKE[asked["type"]](asked, app)
-        return {"instants": runs(schedule, asked, request)}
+        return {"instants": runs(schedule, asked, request), "horizon": is_mistaken(schedule)}
     except ImportError as error:
         package = PACKAGES.get((error.name or "").partition(".")[0])
         hint = f"; `pip install {package}`, or name a Python that has it with --python" if package else ""
@@ -388,18 +399,28 @@ def next_run(schedule, last, clock, zone):
 
 def clock_change(zone, start, end):
     """The first instant after `start`, up to `end`, at which the zone has another offset."""
-    day = start
-    while day < end:
-        after = min(day + timedelta(days=1), end)
-        if day.astimezone(zone).utcoffset() != after.astimezone(zone).utcoffset():
-            low, high = day, after
-            while high - low > timedelta(seconds=1):
-                middle = low + (high - low) / 2
-                same = middle.astimezone(zone).utcoffset() == low.astimezone(zone).utcoffset()
-                low, high = (middle, high) if same else (low, middle)
-            return high.replace(microsecond=0)
-        day = after
+    first, last = (start - EPOCH).days, (end - EPOCH).days
+    for day in range(first, last + 1):
+        change = change_on(zone, day)
+        if change is not None and start < change <= end:
+            return change
     return None
+
+
+@functools.lru_cache(maxsize=None)
+def change_on(zone, day):
+    """The instant of a day, counted from 1970, from which on the zone has another offset."""
+    def offset(moment):
+        return moment.astimezone(zone).utcoffset()
+
+    low = EPOCH + timedelta(days=day)
+    high = low + timedelta(days=1)
+    if offset(low) == offset(high):
+        return None
+    while high - low > timedelta(seconds=1):
+        middle = (low + (high - low) / 2).replace(microsecond=0)
+        low, high = (middle, high) if offset(middle) == offset(low) else (low, middle)
+    return high
 
 
 def make_crontab(asked, app):

@@ -1,7 +1,6 @@
 //! What stores of Celery's entries have in common: they hold an entry's own options, and only the application knows
 //! what the task, the routes and the default queue add.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -136,16 +135,6 @@ impl Routed {
                 let dropped = format!("`{name}`, which matters on RabbitMQ");
                 job.differs(Difference::Dropped(dropped));
             }
-        }
-    }
-}
-
-/// Keeps the first of several jobs of the same name.
-pub(crate) fn name_once(jobs: &mut [Job]) {
-    let mut names = HashSet::new();
-    for job in jobs {
-        if !names.insert(job.name.clone()) {
-            job.cannot("another job has this name", Some("give it another name"));
         }
     }
 }

@@ -10,6 +10,7 @@ use downbeat_time::UnixMs;
 use serde_json::json;
 
 use self::task::Task;
+use super::celery::names;
 use super::celery::store::{self, Asked};
 use super::{Found, ImportError, Job, Refused};
 
@@ -35,13 +36,13 @@ pub(crate) fn from_dump(path: &Path, asked: &Asked, now: UnixMs) -> Result<Found
             job.cannot(why, Some(instead));
         }
         routed.set(&mut job, index, sent);
-        task.set_rest(&mut job, &routed.zone);
+        task.set_end(&mut job, &routed.zone);
         if let Some(Refused { why, instead }) = refused {
             job.cannot(why.clone(), Some(instead));
         }
         jobs.push(job);
     }
-    store::name_once(&mut jobs);
+    names::fit(&mut jobs);
     let found = &mut routed.found;
     found.source = format!("django-celery-beat's rows in {}", path.display());
     if let Some(zone) = common_zone(&jobs) {

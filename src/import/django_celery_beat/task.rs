@@ -86,16 +86,10 @@ impl Task<'_> {
         options
     }
 
-    /// What depends on what the options were made into: headers, and the end of the entry.
-    pub(super) fn set_rest(&self, job: &mut Job, zone: &Zone) {
-        // It ends before this instant, an entry with it.
+    /// Sets the end: the row ends before this instant, an entry with it.
+    pub(super) fn set_end(&self, job: &mut Job, zone: &Zone) {
         if let Some(end) = self.instant("expires", zone) {
             job.set("end", zone.to_rfc3339(UnixMs(end.0 - 1)));
-        }
-        // django-celery-results reads it. Versions without the column have no such header.
-        if self.row.contains_key("headers") {
-            let headers = job.keys.entry("headers").or_insert_with(|| json!({}));
-            headers["periodic_task_name"] = json!("{{ entry }}");
         }
     }
 }

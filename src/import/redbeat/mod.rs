@@ -9,8 +9,8 @@ use downbeat_time::UnixMs;
 use serde_json::json;
 
 use self::entry::Entry;
-use super::celery::schedules;
 use super::celery::store::{self, Asked, Routed};
+use super::celery::{names, schedules};
 use super::redis_reader::{Hash, Held, RedisReader};
 use super::{Difference, Found, ImportError, Job, Refused};
 use crate::tls::Tls;
@@ -42,7 +42,7 @@ pub(crate) fn from_redis(
     let mut routed = store::route(&sent, asked)?;
     let jobs = entries.iter().enumerate().map(|(index, entry)| job(entry, index, &routed));
     let mut jobs: Vec<Job> = jobs.collect();
-    store::name_once(&mut jobs);
+    names::fit(&mut jobs);
     routed.found.jobs = jobs;
     routed.found.source = format!("RedBeat's keys `{prefix}*` in {}", redis.address());
     routed.found.notes.extend(notes(&entries, statics.len()));

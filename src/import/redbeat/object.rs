@@ -2,7 +2,7 @@
 
 use downbeat_time::{UnixMs, Zone};
 use jiff::civil::DateTime;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::import::zones;
 
@@ -38,11 +38,6 @@ pub(super) fn instant(value: &Value) -> Option<UnixMs> {
 pub(super) fn plain(value: Value) -> Result<Value, String> {
     match value {
         Value::Array(items) => items.into_iter().map(plain).collect(),
-        Value::Object(_) if value["__type__"] == "datetime" => {
-            let at = instant(&value).ok_or("a date that does not exist")?;
-            // As kombu sends dates since 5.3.
-            Ok(json!({"__type__": "datetime", "__value__": Zone::utc().to_rfc3339(at)}))
-        }
         Value::Object(_) if is_object(&value) => Err(value["__type__"].to_string()),
         Value::Object(pairs) => {
             pairs.into_iter().map(|(key, value)| Ok((key, plain(value)?))).collect()
@@ -53,12 +48,14 @@ pub(super) fn plain(value: Value) -> Result<Value, String> {
 
 /// Whether RedBeat makes an object of it.
 fn is_object(value: &Value) -> bool {
-    let kinds = ["interval", "crontab", "weekday", "rrule"];
+    let kinds = ["datetime", "interval", "crontab", "weekday", "rrule"];
     value["__type__"].as_str().is_some_and(|kind| kinds.contains(&kind))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn date(zone: Value) -> Value {
@@ -87,10 +84,10 @@ mod tests {
     }
 
     #[test]
-    fn dates_in_arguments_are_sent_as_kombu_does() {
-        let sent = plain(json!([{"when": date(Value::Null)}])).unwrap();
-        let expected = json!([{"when": {"__type__": "datetime", "__value__": "2026-03-20T09:46:40.123+00:00"}}]);
-        assert_eq!(sent, expected);
+    fn objects_in_arguments_are_refused() {
+        assert_eq!(plain(json!([{"a": [1]}])), Ok(json!([{"a": [1]}])));
+        assert!(plain(json!([{"when": date(Value::Null)}])).is_err());
         assert!(plain(json!({"x": {"__type__": "crontab"}})).is_err());
+        assert!(plain(json!({"x": {"__type__": "other"}})).is_ok());
     }
 }

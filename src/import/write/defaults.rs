@@ -7,9 +7,8 @@ use serde_json::{Map, Value};
 use crate::import::Job;
 
 /// Keys that `defaults` may hold and that jobs tend to share.
-const SHARED: [&str; 10] = [
+const SHARED: [&str; 9] = [
     "queue",
-    "headers",
     "priority",
     "expires",
     "catch_up",
