@@ -1,6 +1,10 @@
-//! `downbeat import`: schedules of other schedulers, and the switch as the guides describe it.
+//! `downbeat import`: schedules of other schedulers, the proof that they mean the same, and the switch as the guides
+//! describe it.
 
 mod celery_beat;
+mod celery_stores;
+mod projects;
+mod stored;
 mod switch;
 
 use std::fs;

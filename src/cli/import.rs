@@ -38,6 +38,24 @@ Examples:
 Run it where `celery -A APP beat` is run. It executes the application's code, \
 as beat does, but connects to no broker.")]
     CeleryBeat(CeleryBeat),
+    /// The rows of django-celery-beat, in a dump of a Django project
+    #[command(after_help = "\
+Examples:
+  python manage.py dumpdata django_celery_beat --output beat.json
+  downbeat import django-celery-beat beat.json --app shop --output ./imported
+
+A dump of the whole project will do; other models are passed over. With --app, \
+it executes the application's code, as beat does, but connects to no broker.")]
+    DjangoCeleryBeat(DjangoCeleryBeat),
+    /// The entries of RedBeat in Redis
+    #[command(after_help = "\
+Examples:
+  downbeat import redbeat redis://127.0.0.1:6379/0 --app shop --output ./imported
+  downbeat import redbeat redis://127.0.0.1:6379/1 --prefix shop: --timezone Europe/Berlin
+
+Reads the keys and changes nothing. With --app, it executes the application's code, \
+as beat does, but connects to no broker.")]
+    Redbeat(Redbeat),
     /// A crontab, whose commands become tasks
     #[command(after_help = "\
 Examples:
@@ -111,4 +129,49 @@ fn task_of_pattern(text: &str) -> Result<(String, String), String> {
         }
         _ => Err("expected PATTERN=TASK, such as `manage.py report=shop.report`".to_owned()),
     }
+}
+
+/// `import django-celery-beat`.
+#[derive(Debug, Args)]
+pub struct DjangoCeleryBeat {
+    /// What `manage.py dumpdata` wrote, as JSON; - reads standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The application
+    #[command(flatten)]
+    pub application: Application,
+    /// In common
+    #[command(flatten)]
+    pub importing: Importing,
+}
+
+/// `import redbeat`.
+#[derive(Debug, Args)]
+pub struct Redbeat {
+    /// The address of RedBeat's Redis, as `redbeat_redis_url` has it
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// What its keys begin with: `redbeat_key_prefix`
+    #[arg(long, value_name = "TEXT", default_value = "redbeat:")]
+    pub prefix: String,
+    /// The application
+    #[command(flatten)]
+    pub application: Application,
+    /// In common
+    #[command(flatten)]
+    pub importing: Importing,
+}
+
+/// The application whose entries a store holds.
+#[derive(Debug, Args)]
+pub struct Application {
+    /// The application, as for `celery -A`: it knows the routes, the tasks' own options and the default queue
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// The application's Python [default: that of the active virtual environment, else python3]
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+    /// The zone of crontabs that have none of their own [default: the application's, else UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
 }

@@ -13,7 +13,9 @@ mod settings;
 use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::env::CompleteEnv;
 
-pub use self::import::{CeleryBeat, Crontab, Import, Importing, Source};
+pub use self::import::{
+    Application, CeleryBeat, Crontab, DjangoCeleryBeat, Import, Importing, Redbeat, Source,
+};
 pub use self::publishing::{Backfill, Pause, Resume, Trigger};
 pub use self::reading::{
     Check, Compare, DayMatch, Diff, Explain, History, List, Next, Peek, Plan, Status,

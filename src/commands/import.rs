@@ -10,12 +10,16 @@ use super::{Exit, Failure, show, times};
 use crate::cli;
 use crate::cli::Source;
 use crate::clock;
+use crate::import::celery::store::Asked;
 use crate::import::compare::{Comparison, compare};
 use crate::import::crontab::{self, Reading};
+use crate::import::django_celery_beat::from_dump;
+use crate::import::redbeat::from_redis;
 use crate::import::report::{Imported, Report};
 use crate::import::verify::{Verified, verify};
 use crate::import::write::{SCHEDULES, summary};
 use crate::import::{Found, Grade, ImportError, celery};
+use crate::tls::Tls;
 use crate::tzdata::Tzdata;
 
 impl From<ImportError> for Failure {
@@ -33,12 +37,19 @@ pub(super) fn import(asked: cli::Import) -> Result<Exit, Failure> {
         }
         Source::CeleryBeat(asked) => {
             let app = asked.app.unwrap_or_default();
-            finish(
-                celery::from_app(&app, asked.python)?,
-                "celery-beat",
-                &asked.importing,
-                clock::wall(),
-            )
+            let found = celery::from_app(&app, asked.python)?;
+            finish(found, "celery-beat", &asked.importing, clock::wall())
+        }
+        Source::DjangoCeleryBeat(asked) => {
+            let now = clock::wall();
+            let found = from_dump(&asked.file, &store(asked.application), now)?;
+            finish(found, "django-celery-beat", &asked.importing, now)
+        }
+        Source::Redbeat(asked) => {
+            let now = clock::wall();
+            let application = store(asked.application);
+            let found = from_redis(&asked.url, &Tls::default(), &asked.prefix, &application, now)?;
+            finish(found, "redbeat", &asked.importing, now)
         }
         Source::Crontab(asked) => {
             let reading = Reading {
@@ -54,6 +65,11 @@ pub(super) fn import(asked: cli::Import) -> Result<Exit, Failure> {
             )
         }
     }
+}
+
+fn store(application: cli::Application) -> Asked {
+    let cli::Application { app, python, timezone } = application;
+    Asked { app, python, timezone }
 }
 
 /// Writes the files of a source and says what became of each job.

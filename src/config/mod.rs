@@ -18,6 +18,7 @@ mod tests;
 
 pub use files::is_schedule_name;
 pub use kept::{KeepError, Kept, KeptError, KeptFiles};
+pub(crate) use language::limits::MAX_ENTRY_NAME;
 pub use language::{
     Loaded, Position, ScheduleFile, against_workers, celery_queues, unnamed_queues, warnings,
 };

@@ -11,6 +11,10 @@ pub(crate) enum Difference {
     Rounded(String),
     /// Something of the job has no counterpart and is left out; the text names it.
     Dropped(String),
+    /// The old scheduler computes an event of the sun for another height than is meant.
+    Horizon,
+    /// The entry names no queue, and the application that may route it was not asked.
+    Unrouted,
     /// Something else, in one clause.
     Other(String),
 }
@@ -22,6 +26,8 @@ impl Difference {
             Difference::Anchor => "anchor",
             Difference::Rounded(_) => "rounded",
             Difference::Dropped(_) => "dropped",
+            Difference::Horizon => "horizon",
+            Difference::Unrouted => "unrouted",
             Difference::Other(_) => "other",
         }
     }
@@ -35,6 +41,14 @@ impl Difference {
             }
             Difference::Rounded(_) => "a length is rounded",
             Difference::Dropped(_) => "what has no counterpart here is left out",
+            Difference::Horizon => {
+                "this version of Celery takes `dusk_astronomical` for the sun 18° above the horizon, in the afternoon; \
+                 here, as in later versions, it is 18° below"
+            }
+            Difference::Unrouted => {
+                "the job names no queue, and goes to `celery` here; the application may have another default queue, \
+                 or route it elsewhere"
+            }
             Difference::Other(_) => "as the entry says",
         }
     }
@@ -42,7 +56,7 @@ impl Difference {
     /// What is particular to the entry; empty if the meaning says it all.
     pub(crate) fn detail(&self) -> &str {
         match self {
-            Difference::Anchor => "",
+            Difference::Anchor | Difference::Horizon | Difference::Unrouted => "",
             Difference::Rounded(text) | Difference::Dropped(text) | Difference::Other(text) => text,
         }
     }

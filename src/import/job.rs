@@ -27,6 +27,14 @@ pub(crate) struct Cannot {
     pub(crate) instead: Option<String>,
 }
 
+/// Why a job, or a part of it, is not understood, and what to do instead.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    /// One clause, in lower case.
+    pub(crate) why: String,
+    pub(crate) instead: &'static str,
+}
+
 /// A job of another scheduler.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Job {

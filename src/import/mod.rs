@@ -12,20 +12,25 @@ pub(crate) mod celery;
 pub(crate) mod compare;
 pub(crate) mod crontab;
 mod difference;
+pub(crate) mod django_celery_beat;
 mod error;
 pub(crate) mod interpreter;
 mod job;
+mod json;
 mod lengths;
 mod literal;
+pub(crate) mod redbeat;
+pub(crate) mod redis_reader;
 pub(crate) mod report;
 pub(crate) mod verify;
 pub(crate) mod write;
+mod zones;
 
 use serde_json::{Map, Value};
 
 pub(crate) use difference::Difference;
 pub(crate) use error::ImportError;
-pub(crate) use job::{Cannot, Grade, Job};
+pub(crate) use job::{Cannot, Grade, Job, Refused};
 
 use self::compare::OldScheduler;
 

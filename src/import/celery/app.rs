@@ -1,19 +1,22 @@
 //! The schedule of an application, which its own Python is asked for.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use downbeat_time::Zone;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::{SCRIPT, interpreter, options, schedules};
+use super::message::{Message, unregistered};
+use super::{SCRIPT, interpreter, names, schedules};
 use crate::import::compare::OldScheduler;
-use crate::import::literal::literal;
-use crate::import::{Difference, Found, ImportError, Job, MAX_JOBS};
+use crate::import::interpreter::Interpreter;
+use crate::import::{Found, ImportError, Job, MAX_JOBS, lengths, zones};
 
-/// What the script says of an application.
+/// What the script says of an application, and of its entries or of those of a store.
 #[derive(Debug, Deserialize)]
-struct App {
+pub(super) struct App<E> {
     celery: String,
     timezone: String,
     enable_utc: bool,
@@ -21,26 +24,21 @@ struct App {
     broker: String,
     transport_options: Map<String, Value>,
     /// `beat_cron_starting_deadline` in seconds.
-    deadline: Option<f64>,
+    pub(super) deadline: Option<f64>,
     accept_content: Vec<String>,
     scheduler: String,
-    entries: Vec<AppEntry>,
+    /// Whether crontabs of django-celery-beat read the clocks of their own zones.
+    pub(super) zone_aware: bool,
+    pub(super) entries: Vec<E>,
 }
 
 /// What the script says of an entry of beat.
 #[derive(Debug, Deserialize)]
 struct AppEntry {
     name: String,
-    task: String,
-    registered: bool,
-    args: Value,
-    kwargs: Value,
     schedule: Value,
-    queue: String,
-    fanout: bool,
-    options: Map<String, Value>,
-    /// What JSON cannot carry and what code decides, each with its kind.
-    problems: Vec<Vec<String>>,
+    #[serde(flatten)]
+    message: Message,
 }
 
 /// The script, for those who want to read it before their Python runs it.
@@ -56,109 +54,105 @@ pub(crate) fn print_script() -> &'static str {
 pub(crate) fn from_app(name: &str, python: Option<PathBuf>) -> Result<Found, ImportError> {
     let interpreter = interpreter(python);
     let request = Map::from_iter([("app".to_owned(), json!(name))]);
-    let app: App = interpreter.ask(&Value::Object(request.clone()))?;
-    if app.entries.len() > MAX_JOBS {
-        return Err(ImportError::Invalid(format!("more than {MAX_JOBS} entries")));
-    }
-    let is_amqp = app.broker.starts_with("amqp") || app.broker == "pyamqp";
+    let app: App<AppEntry> = ask(&interpreter, request.clone())?;
+    let (zone, is_amqp) = (app.zone()?, app.is_amqp());
     let mut found = Found {
         source: format!("the Celery application {name} (Celery {})", app.celery),
-        timezone: Some(app.timezone.clone()),
-        notes: notes(&app),
+        timezone: Some(zone.name().to_owned()),
+        notes: app.notes(),
+        queues: app.queues(app.entries.iter().map(|entry| &entry.message)),
         old: Some(OldScheduler { interpreter, request }),
         ..Found::default()
     };
-    for entry in &app.entries {
-        if entry.fanout {
-            found.queues.insert(entry.queue.clone(), json!({"fanout": true}));
-        }
-        found.jobs.push(job(entry, app.deadline, is_amqp));
-    }
-    let settings = queue_options(&app.transport_options);
-    if !settings.is_empty() {
-        for entry in &app.entries {
-            let queue = found
-                .queues
-                .entry(entry.queue.clone())
-                .or_insert_with(|| json!({"worker": "celery"}));
-            queue["options"] = Value::Object(settings.clone());
-        }
-    }
-    Ok(found)
-}
-
-/// What concerns the whole application.
-fn notes(app: &App) -> Vec<String> {
-    let mut notes = Vec::new();
-    if !app.enable_utc {
-        notes.push(
-            "`enable_utc` is off: beat reads times without a zone by the clock of its machine."
-                .to_owned(),
-        );
-    }
-    if !app.accept_content.iter().any(|kind| kind.contains("json")) {
-        notes.push(format!(
-            "Workers accept {} only, and downbeat sends JSON: add `json` to `accept_content`.",
-            app.accept_content.join(", ")
-        ));
-    }
     if app.scheduler != "celery.beat:PersistentScheduler" {
-        notes.push(format!(
+        found.notes.push(format!(
             "The application's scheduler is `{}`: what it keeps elsewhere is not here.",
             app.scheduler
         ));
     }
-    let unregistered = app.entries.iter().filter(|entry| !entry.registered);
-    let unregistered: BTreeSet<&str> = unregistered.map(|entry| &*entry.task).collect();
-    if !unregistered.is_empty() {
-        let names = unregistered.into_iter().collect::<Vec<_>>().join(", ");
-        notes.push(format!(
-            "The application itself does not know these tasks; their workers have to: {names}."
-        ));
-    }
-    notes
+    found.notes.extend(unregistered(app.entries.iter().map(|entry| &entry.message)));
+    let job = |entry: &AppEntry| {
+        let mut job = Job::new(entry.name.clone());
+        job.set("task", entry.message.task.clone());
+        schedules::set(&mut job, &entry.schedule, None, &zone);
+        set_deadline(&mut job, app.deadline);
+        entry.message.set(&mut job, is_amqp);
+        job.theirs = json!({"entry": entry.name});
+        job
+    };
+    found.jobs = app.entries.iter().map(job).collect();
+    names::fit(&mut found.jobs);
+    Ok(found)
 }
 
-fn job(entry: &AppEntry, deadline: Option<f64>, is_amqp: bool) -> Job {
-    let mut job = Job::new(entry.name.clone());
-    job.set("task", entry.task.clone());
-    schedules::set(&mut job, &entry.schedule, None);
+/// Asks an application.
+pub(super) fn ask<E: DeserializeOwned>(
+    interpreter: &Interpreter,
+    request: Map<String, Value>,
+) -> Result<App<E>, ImportError> {
+    let app: App<E> = interpreter.ask(&Value::Object(request))?;
+    if app.entries.len() > MAX_JOBS {
+        return Err(ImportError::Invalid(format!("more than {MAX_JOBS} entries")));
+    }
+    Ok(app)
+}
+
+/// Beat skips a crontab's run that is later than this deadline.
+pub(super) fn set_deadline(job: &mut Job, deadline: Option<f64>) {
     if let (Some(deadline), true) = (deadline, job.keys.contains_key("cron")) {
-        crate::import::lengths::set_length(&mut job, "within", deadline);
+        lengths::set_length(job, "within", deadline);
     }
-    for (key, value) in [("args", &entry.args), ("kwargs", &entry.kwargs)] {
-        let is_empty = value.as_array().is_none_or(Vec::is_empty)
-            && value.as_object().is_none_or(Map::is_empty);
-        if !is_empty {
-            job.set(key, literal(value.clone()));
-        }
-    }
-    job.set("queue", entry.queue.clone());
-    options::set(&mut job, &entry.options, is_amqp);
-    entry.problems.iter().for_each(|problem| tell(&mut job, problem));
-    job.theirs = json!({"entry": entry.name});
-    job
 }
 
-/// What the script could not turn into JSON, or what the application's code decides.
-fn tell(job: &mut Job, problem: &[String]) {
-    let [kind, rest @ ..] = problem else { return };
-    let part = |index: usize| rest.get(index).map_or("?", String::as_str);
-    match &**kind {
-        "lazy" => job.cannot(
-            format!("`{}` is computed when it is sent: {}", part(0), part(1)),
-            Some("write a template, such as `{{ slot | date }}`, or compute it in the task"),
-        ),
-        "json" => job.cannot(
-            format!("`{}` cannot be sent as JSON: {}", part(0), part(1)),
-            Some("pass texts and numbers"),
-        ),
-        "apply_async" => job.differs(Difference::Other(format!(
-            "`{}` has an `apply_async` of its own, which is not called",
-            part(0)
-        ))),
-        "route" => job.differs(Difference::Other(format!("the router failed: {}", part(0)))),
-        other => job.differs(Difference::Other(other.to_owned())),
+impl<E> App<E> {
+    /// The zone of schedules that name none.
+    pub(super) fn zone(&self) -> Result<Arc<Zone>, ImportError> {
+        let name = zones::named(&self.timezone).unwrap_or_else(|| self.timezone.clone());
+        zones::zone(&name)
+    }
+
+    pub(super) fn is_amqp(&self) -> bool {
+        self.broker.starts_with("amqp") || self.broker == "pyamqp"
+    }
+
+    /// What concerns the whole application.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if !self.enable_utc {
+            notes.push(
+                "`enable_utc` is off: beat reads times without a zone by the clock of its machine."
+                    .to_owned(),
+            );
+        }
+        if !self.accept_content.iter().any(|kind| kind.contains("json")) {
+            notes.push(format!(
+                "Workers accept {} only, and downbeat sends JSON: add `json` to `accept_content`.",
+                self.accept_content.join(", ")
+            ));
+        }
+        notes
+    }
+
+    /// `queues` of the service: what the workers' options say, and which queues are fanouts.
+    pub(super) fn queues<'m>(
+        &self,
+        messages: impl Iterator<Item = &'m Message>,
+    ) -> Map<String, Value> {
+        let options = queue_options(&self.transport_options);
+        let mut queues = Map::new();
+        for message in messages {
+            let mut settings = Map::new();
+            if message.fanout {
+                settings.insert("fanout".to_owned(), json!(true));
+            }
+            if !options.is_empty() {
+                settings.insert("options".to_owned(), Value::Object(options.clone()));
+            }
+            if !settings.is_empty() {
+                queues.insert(message.queue.clone(), Value::Object(settings));
+            }
+        }
+        queues
     }
 }
 

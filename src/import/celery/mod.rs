@@ -1,8 +1,15 @@
 //! Schedules of Celery: those of an application, and what other stores keep in Celery's terms.
 
 mod app;
+mod crontab;
+mod fields;
+mod message;
+pub(crate) mod names;
 mod options;
-mod schedules;
+mod relative;
+mod rrule;
+pub(crate) mod schedules;
+pub(crate) mod store;
 
 use crate::import::interpreter::Interpreter;
 

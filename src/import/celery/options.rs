@@ -1,8 +1,11 @@
 //! Options of Celery's `apply_async` as keys of an entry.
 
+use downbeat_time::Zone;
 use serde_json::{Map, Value};
 
+use crate::import::literal::literal;
 use crate::import::{Difference, Job, lengths};
+use crate::text::instant;
 
 /// Options that mean nothing in a message that is sent later by another program, or that say the default.
 const WITHOUT_EFFECT: [&str; 14] = [
@@ -37,9 +40,7 @@ pub(crate) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
             ("ignore_result" | "shadow" | "argsrepr" | "kwargsrepr", value) => {
                 own.insert(name.clone(), value.clone());
             }
-            ("headers", Value::Object(headers)) if !headers.is_empty() => {
-                job.set("headers", crate::import::literal::literal(value.clone()));
-            }
+            ("headers", Value::Object(own)) => headers(job, own.clone()),
             ("headers", _) => {}
             ("link" | "link_error" | "chain", value) => following(job, &mut own, name, value),
             ("exchange" | "routing_key", Value::String(text)) if is_amqp && !text.is_empty() => {
@@ -54,6 +55,9 @@ pub(crate) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
             ("compression", _) => {
                 job.differs(Difference::Dropped("bodies are not compressed".to_owned()))
             }
+            ("countdown", Value::Number(seconds)) if seconds.as_f64() == Some(0.0) => {}
+            ("delivery_mode", Value::Number(mode)) if mode.as_u64() == Some(2) => {}
+            ("delivery_mode", Value::String(mode)) if mode == "persistent" => {}
             ("countdown", Value::Number(_)) | ("eta", _) => job.cannot(
                 format!("each message is to wait for its `{name}` in a worker"),
                 Some("let the entry fire that much later"),
@@ -69,8 +73,17 @@ pub(crate) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
     }
 }
 
+fn headers(job: &mut Job, mut own: Map<String, Value>) {
+    // Every message has it here.
+    own.shift_remove("periodic_task_name");
+    if !own.is_empty() {
+        job.set("headers", literal(Value::Object(own)));
+    }
+}
+
 fn expires(job: &mut Job, value: &Value) {
-    match (value.as_f64(), value["instant"].as_str()) {
+    let text = value.as_str().filter(|text| instant::parse(text, &Zone::utc()).is_ok());
+    match (value.as_f64(), value["instant"].as_str().or(text)) {
         (Some(seconds), _) => lengths::set_length(job, "expires", seconds),
         (None, Some(instant)) => {
             job.set("end", instant);
@@ -127,7 +140,7 @@ fn signature(value: &Value) -> Option<Value> {
             Value::Object(pairs) => pairs.is_empty(),
             _ => false,
         };
-        (!is_empty).then(|| (part.to_owned(), crate::import::literal::literal(value.clone())))
+        (!is_empty).then(|| (part.to_owned(), literal(value.clone())))
     });
     is_plain.then(|| Value::Object(kept.collect()))
 }

@@ -1,22 +1,29 @@
 //! Celery's schedules as timings.
 
+use downbeat_time::{UnixMs, Zone};
 use serde_json::{Map, Value};
 
-use crate::import::{Difference, Job, lengths};
+use super::{crontab, relative, rrule};
+use crate::import::{Difference, Job, lengths, zones};
 
-/// The fields of `crontab(…)`, in the order of a crontab line.
-const FIELDS: [&str; 5] = ["minute", "hour", "day_of_month", "month_of_year", "day_of_week"];
-
-/// Sets the timing from what the script says of a schedule: its `type` with its parts. Counts an interval from
-/// `last_run`, an RFC 3339 instant, if that is known.
-pub(crate) fn set(job: &mut Job, schedule: &Value, last_run: Option<&str>) {
-    let number = |part: &str| schedule[part].as_f64().unwrap_or(f64::NAN);
+/// Sets the timing from what is known of a schedule: its `type` with its parts. Counts an interval from `last_run`,
+/// if that is known. `zone` is that of schedules that name none.
+pub(crate) fn set(job: &mut Job, schedule: &Value, last_run: Option<UnixMs>, zone: &Zone) {
+    let seconds = || schedule["seconds"].as_f64().unwrap_or(f64::NAN);
     match schedule["type"].as_str() {
-        Some("crontab") => crontab(job, schedule),
+        Some("crontab") => {
+            crontab::set(job, schedule);
+            if let Some(zone) = schedule["timezone"].as_str() {
+                job.set("timezone", zones::named(zone).unwrap_or_else(|| zone.to_owned()));
+            }
+        }
+        Some("interval") if schedule["relative"] == true => {
+            relative::set(job, seconds(), last_run, zone);
+        }
         Some("interval") => {
-            lengths::set_every(job, number("seconds"));
+            lengths::set_every(job, seconds());
             match last_run {
-                Some(instant) => job.set("anchor", instant),
+                Some(last_run) => job.set("anchor", zone.to_rfc3339(last_run)),
                 None => job.differs(Difference::Anchor),
             }
         }
@@ -24,37 +31,14 @@ pub(crate) fn set(job: &mut Job, schedule: &Value, last_run: Option<&str>) {
             let place = ["event", "latitude", "longitude"]
                 .map(|part| (part.to_owned(), schedule[part].clone()));
             job.set("solar", Map::from_iter(place));
+            if schedule["horizon"] == true {
+                job.differs(Difference::Horizon);
+            }
         }
         Some("clocked") => job.set("at", schedule["at"].clone()),
+        Some("rrule") => rrule::set(job, schedule),
         _ => own(job, schedule),
     }
-}
-
-/// A crontab line, or a mapping if both fields of days are restricted: Celery wants both to match.
-fn crontab(job: &mut Job, schedule: &Value) {
-    let field = |name: &str| schedule["fields"][name].as_str().unwrap_or("*").trim().to_owned();
-    let fields = FIELDS.map(|name| (name, field(name)));
-    let is_any = |name: &str| field(name) == "*";
-    if is_any("day_of_month") || is_any("day_of_week") {
-        let line: Vec<&str> = fields.iter().map(|(_, text)| &**text).collect();
-        // What Celery tolerates between numbers would be another field here.
-        let line: Vec<String> = line.iter().map(|text| text.split_whitespace().collect()).collect();
-        job.set("cron", line.join(" "));
-    } else {
-        let restricted = fields.into_iter().filter(|(name, text)| *name == "minute" || text != "*");
-        job.set(
-            "cron",
-            Map::from_iter(restricted.map(|(name, text)| (name.to_owned(), value(&text)))),
-        );
-    }
-    if let Some(zone) = schedule["timezone"].as_str() {
-        job.set("timezone", zone);
-    }
-}
-
-/// A number as a number.
-fn value(text: &str) -> Value {
-    text.parse::<u8>().map_or_else(|_| Value::from(text), Value::from)
 }
 
 /// A class of the application's own.
@@ -72,32 +56,27 @@ mod tests {
 
     use super::*;
 
-    fn timed(schedule: &Value) -> Job {
+    fn timed(schedule: &Value, last_run: Option<UnixMs>) -> Job {
         let mut job = Job::new("x");
-        set(&mut job, schedule, None);
+        set(&mut job, schedule, last_run, &Zone::utc());
         job
     }
 
-    fn cron(fields: Value) -> Value {
-        timed(&json!({"type": "crontab", "fields": fields})).keys["cron"].clone()
-    }
-
     #[test]
-    fn a_crontab_is_a_line_unless_both_fields_of_days_must_match() {
-        assert_eq!(cron(json!({"minute": "0", "hour": "3"})), "0 3 * * *");
+    fn an_interval_is_counted_from_the_last_run() {
+        let schedule = json!({"type": "interval", "seconds": 90.0, "relative": false});
+        let job = timed(&schedule, Some(UnixMs(1_774_000_000_123)));
         assert_eq!(
-            cron(json!({"minute": "*/15", "day_of_week": "mon, tue"})),
-            "*/15 * * * mon,tue"
+            Value::Object(job.keys),
+            json!({"every": "1m30s", "anchor": "2026-03-20T09:46:40.123+00:00"})
         );
-        assert_eq!(
-            cron(json!({"minute": "0", "hour": "3", "day_of_month": "1-7", "day_of_week": "mon"})),
-            json!({"minute": 0, "hour": 3, "day_of_month": "1-7", "day_of_week": "mon"})
-        );
+        assert_eq!(job.differences, []);
+        assert_eq!(timed(&schedule, None).differences, [Difference::Anchor]);
     }
 
     #[test]
     fn a_class_of_the_application_is_named() {
-        let job = timed(&json!({"type": "own", "class": "shop.Lunar"}));
+        let job = timed(&json!({"type": "own", "class": "shop.Lunar"}), None);
         assert!(job.cannot.unwrap().why.contains("`shop.Lunar`"));
     }
 }

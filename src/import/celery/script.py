@@ -4,6 +4,7 @@ downbeat runs this in the application's own Python, which imports the applicatio
 standard input and writes one JSON document to standard output. It changes nothing, connects to no broker, and
 sends no task.
 """
+import functools
 import json
 import os
 import sys
@@ -21,6 +22,8 @@ FIELDS = ("minute", "hour", "day_of_week", "day_of_month", "month_of_year")
 RRULE = ("freq", "interval", "wkst", "count", "bysetpos", "bymonth", "bymonthday", "byyearday", "byeaster",
          "byweekno", "byweekday", "byhour", "byminute", "bysecond")
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+# Objects of the sender, which are no part of a message.
+OF_SENDER = {"producer", "connection", "publisher", "router", "result_cls", "retry_policy", "app"}
 
 
 def main():
@@ -32,8 +35,10 @@ def main():
     if "schedules" in request:
         entries = scheduled(app) if request.get("app") else {}
         answer = [upcoming(asked, entries, app, request) for asked in request["schedules"]]
+    elif "messages" in request:
+        answer = describe(app, [message(app, Stored(asked)) for asked in request["messages"]])
     else:
-        answer = describe(app)
+        answer = describe(app, [entry(app, name, found) for name, found in in_order(app, scheduled(app))])
     json.dump(answer, answers)
     answers.flush()
 
@@ -67,7 +72,27 @@ def scheduled(app):
     return scheduler.schedule
 
 
-def describe(app):
+class Stored:
+    """An entry that a store holds: what it sends, and with which options."""
+
+    def __init__(self, asked):
+        self.task, self.args, self.kwargs = asked["task"], asked["args"], asked["kwargs"]
+        self.options = {key: moment(option) for key, option in asked["options"].items()}
+
+
+def moment(option):
+    if isinstance(option, dict) and set(option) == {"instant"}:
+        return datetime.fromisoformat(option["instant"])
+    return option
+
+
+def in_order(app, entries):
+    """As the application wrote them; Celery merges them in any order."""
+    places = {name: place for place, name in enumerate(app.conf.beat_schedule)}
+    return sorted(entries.items(), key=lambda pair: (places.get(pair[0], len(places)), str(pair[0])))
+
+
+def describe(app, entries):
     import celery
 
     conf = app.conf
@@ -83,35 +108,28 @@ def describe(app):
         "deadline": conf.beat_cron_starting_deadline,
         "accept_content": sorted(str(kind) for kind in conf.accept_content or ()),
         "scheduler": str(conf.beat_scheduler),
-        "entries": [entry(app, name, found) for name, found in in_order(app)],
+        "zone_aware": zone_aware(),
+        "entries": entries,
     }
 
 
-def in_order(app):
-    """As the application lists them, and what is added by calls after that, by name."""
-    listed = {name: place for place, name in enumerate(app.conf.beat_schedule or {})}
-    found = scheduled(app).items()
-    return sorted(found, key=lambda pair: (listed.get(pair[0], len(listed)), str(pair[0])))
+def zone_aware():
+    """Whether crontabs of django-celery-beat read the clocks of their own zones."""
+    if "django_celery_beat" not in sys.modules:
+        return True
+    from django.conf import settings
+
+    return bool(getattr(settings, "DJANGO_CELERY_BEAT_TZ_AWARE", True))
 
 
 def entry(app, name, found):
+    return {"name": str(name), "schedule": spec(found.schedule), **message(app, found)}
+
+
+def message(app, found):
+    """What `apply_async` would make of an entry: its options, the task's own and the router's."""
     problems = []
     task = app.tasks.get(found.task)
-    told = {
-        "name": str(name),
-        "task": found.task,
-        "registered": task is not None,
-        "args": plain(found.args, "args", problems),
-        "kwargs": plain(dict(found.kwargs or {}), "kwargs", problems),
-        "schedule": spec(found.schedule),
-        "problems": problems,
-    }
-    told.update(message(app, found, task, problems))
-    return told
-
-
-def message(app, found, task, problems):
-    """What `apply_async` would make of the entry's options, the task's own and the router's."""
     options = dict(found.options or {})
     if task is not None:
         if is_own(type(task), "apply_async"):
@@ -123,14 +141,41 @@ def message(app, found, task, problems):
         args, kwargs = list(found.args or ()), dict(found.kwargs or {})
         routed = app.amqp.router.route(dict(options), found.task, args, kwargs, task)
     except Exception as error:  # A router is the application's code.
-        problems.append(["route", repr(error)])
-    queue = routed.pop("queue", None) or app.amqp.default_queue
+        problems.append(["route", f"{type(error).__name__}: {error}"[:200]])
+    queue = target(app, routed, problems)
     exchange = getattr(queue, "exchange", None)
     return {
+        "task": found.task,
+        "registered": task is not None,
+        "args": plain(found.args, "args", problems),
+        "kwargs": plain(dict(found.kwargs or {}), "kwargs", problems),
         "queue": getattr(queue, "name", None) or str(queue),
         "fanout": getattr(exchange, "type", None) == "fanout",
-        "options": plain({key: value for key, value in routed.items()}, "options", problems),
+        "options": plain_options(routed, problems),
+        "problems": problems,
     }
+
+
+def target(app, routed, problems):
+    """The queue that gets the message: an exchange or a key of its own may lead elsewhere than its queue."""
+    queue = routed.pop("queue", None) or app.amqp.default_queue
+    exchange, key = named(routed.get("exchange")), routed.get("routing_key")
+    if not exchange and not key:
+        return queue
+    if exchange == "":
+        return key
+    if isinstance(queue, str):
+        queue = app.amqp.queues[queue]
+    exchange, key = exchange or queue.exchange.name, key or queue.routing_key
+    for bound in [queue, *app.amqp.queues.values()]:
+        if bound.exchange.name == exchange and (bound.exchange.type == "fanout" or bound.routing_key == key):
+            return bound
+    problems.append(["unbound", str(exchange), str(key)])
+    return queue
+
+
+def named(exchange):
+    return getattr(exchange, "name", exchange)
 
 
 def is_own(cls, method):
@@ -156,9 +201,8 @@ def spec(schedule):
 
 def crontab(schedule):
     written = {field: joined(getattr(schedule, "_orig_" + field)) for field in FIELDS}
-    zone = own_zone(schedule)
-    read = {field: sorted(getattr(schedule, field)) for field in FIELDS}
-    return {"fields": written, "read": read, **({"timezone": zone} if zone else {})}
+    read = {field: sorted(int(value) for value in getattr(schedule, field)) for field in FIELDS}
+    return {"fields": written, "read": read, "timezone": own_zone(schedule)}
 
 
 def joined(field):
@@ -168,16 +212,23 @@ def joined(field):
 
 
 def own_zone(schedule):
-    """The zone of a schedule whose clock is not the application's."""
-    clock = getattr(schedule, "nowfun", None)
-    zone = vars(schedule).get("tz")
-    if zone is None and clock is not None:
-        zone = clock().tzinfo
-    return zone_name(zone) if zone is not None else None
+    """The zone whose clock it reads. `nowfun` decides this in some versions of Celery, and not in others."""
+    try:
+        start = schedule.remaining_delta(schedule.now())[0]
+    except Exception:  # The application's clock.
+        return zone_name(schedule.app.timezone)
+    return zone_name(start.tzinfo or schedule.app.timezone)
 
 
 def zone_name(zone):
-    return str(getattr(zone, "key", None) or getattr(zone, "zone", None) or zone)
+    """The zone's name in the IANA database; what Python calls it if it has none."""
+    name = getattr(zone, "key", None) or getattr(zone, "zone", None)
+    if name:
+        return str(name)
+    path = getattr(zone, "_filename", None)
+    if type(zone).__name__ == "LocalTimezone":
+        path = os.environ.get("TZ") or os.path.realpath("/etc/localtime")
+    return str(path or zone).rpartition("zoneinfo/")[2].strip("')")
 
 
 def interval(schedule):
@@ -185,11 +236,21 @@ def interval(schedule):
 
 
 def solar(schedule):
-    return {"event": str(schedule.event), "latitude": float(schedule.lat), "longitude": float(schedule.lon)}
+    return {
+        "event": str(schedule.event),
+        "latitude": float(schedule.lat),
+        "longitude": float(schedule.lon),
+        "horizon": is_mistaken(schedule),
+    }
+
+
+def is_mistaken(schedule):
+    """Whether this version of Celery has the horizon of dusk on the wrong side."""
+    return getattr(schedule, "event", None) == "dusk_astronomical" and str(schedule.horizon) == "18"
 
 
 def clocked(schedule):
-    return {"at": schedule.clocked_time.isoformat()}
+    return {"at": aware(schedule.clocked_time).isoformat()}
 
 
 def rrule(schedule):
@@ -197,12 +258,19 @@ def rrule(schedule):
     for part in RRULE:
         value = getattr(schedule, part, None)
         if value is not None:
-            told[part] = value if isinstance(value, (int, str)) else [str(item) for item in value]
+            told[part] = [number(item) for item in value] if isinstance(value, (list, tuple)) else number(value)
     for part in ("dtstart", "until"):
         value = getattr(schedule, part, None)
         if value is not None:
-            told[part] = value.isoformat()
+            told[part], told[part + "_tz"] = value.timestamp(), value.utcoffset().total_seconds() / 60
     return told
+
+
+def number(value):
+    """A number, or a weekday of dateutil."""
+    if isinstance(value, (int, str)):
+        return value
+    return {"wkday": value.weekday, "n": value.n}
 
 
 PARTS = {"crontab": crontab, "interval": interval, "solar": solar, "clocked": clocked, "rrule": rrule}
@@ -213,15 +281,6 @@ def plain(value, where, problems):
     from celery.canvas import Signature
     from kombu.utils.json import dumps
 
-    if where == "options":
-        told = {}
-        for key, option in value.items():
-            if isinstance(option, timedelta):
-                option = option.total_seconds()
-            elif isinstance(option, datetime):
-                option = {"instant": aware(option).isoformat()}
-            told[key] = plain(option, f"option {key}", problems)
-        return told
     lazy = [repr(item)[:100] for item in leaves(value) if type(item).__name__ == "BeatLazyFunc"]
     if lazy:
         problems.append(["lazy", where, lazy[0]])
@@ -233,6 +292,21 @@ def plain(value, where, problems):
     except Exception as error:
         problems.append(["json", where, f"{type(error).__name__}: {error}"[:200]])
         return None
+
+
+def plain_options(options, problems):
+    told = {}
+    for key, option in options.items():
+        if key in OF_SENDER:
+            continue
+        if key == "exchange":
+            option = named(option)
+        elif isinstance(option, timedelta):
+            option = option.total_seconds()
+        elif isinstance(option, datetime):
+            option = {"instant": aware(option).isoformat()}
+        told[key] = plain(option, f"option {key}", problems)
+    return told
 
 
 def bounded(text):
@@ -257,31 +331,47 @@ def aware(moment):
 def upcoming(asked, entries, app, request):
     """The next runs of one schedule, in milliseconds since 1970, or why they cannot be told."""
     try:
-        if "entry" in asked:
-            schedule = entries[asked["entry"]].schedule
-        else:
-            schedule = MAKE[asked["type"]](asked, app)
-        since = asked.get("since") or request["from"]
-        return {"instants": runs(schedule, EPOCH + timedelta(milliseconds=since), request)}
+        schedule = entries[asked["entry"]].schedule if "entry" in asked else MAKE[asked["type"]](asked, app)
+        return {"instants": runs(schedule, asked, request), "horizon": is_mistaken(schedule)}
+    except ImportError as error:
+        package = PACKAGES.get((error.name or "").partition(".")[0])
+        hint = f"; `pip install {package}`, or name a Python that has it with --python" if package else ""
+        return {"error": f"{error}{hint}"}
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"[:300]}
 
 
-def runs(schedule, last, request):
+def runs(schedule, asked, request):
     """Asks the schedule when it is due after its last run, as beat does, in a clock of its own."""
+    start, count = instant(request["from"]), min(request["count"], asked.get("limit") or request["count"])
+    if "start" in asked:
+        start = max(start, instant(asked["start"]) - timedelta(milliseconds=1))
+    last = last_run(schedule, instant(asked["since"]), start) if "since" in asked else start
     clock = {"now": last}
     zone = getattr(schedule, "nowfun", None) and schedule.nowfun().tzinfo or getattr(schedule, "tz", None)
     zone = zone or timezone.utc
     schedule.nowfun = lambda: clock["now"].astimezone(zone)
-    found, start = [], EPOCH + timedelta(milliseconds=request["from"])
-    while len(found) < request["count"]:
+    found, end = [], instant(asked["end"]) if "end" in asked else None
+    while len(found) < count:
         due = next_run(schedule, last.astimezone(zone), clock, zone)
-        if due is None or due <= last:
+        if due is None or due <= last or (end and due > end):
             break
         if due > start:
             found.append(round((due - EPOCH) / timedelta(milliseconds=1)))
         last = due
     return found
+
+
+def instant(milliseconds):
+    return EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def last_run(schedule, since, start):
+    """The last run of an interval before `start`, if it has always run in time since then."""
+    every = getattr(schedule, "run_every", timedelta(0))
+    if since >= start or every <= timedelta(0) or schedule.relative:
+        return since
+    return since + (start - since) // every * every
 
 
 def next_run(schedule, last, clock, zone):
@@ -309,35 +399,45 @@ def next_run(schedule, last, clock, zone):
 
 def clock_change(zone, start, end):
     """The first instant after `start`, up to `end`, at which the zone has another offset."""
-    day = start
-    while day < end:
-        after = min(day + timedelta(days=1), end)
-        if day.astimezone(zone).utcoffset() != after.astimezone(zone).utcoffset():
-            low, high = day, after
-            while high - low > timedelta(seconds=1):
-                middle = low + (high - low) / 2
-                same = middle.astimezone(zone).utcoffset() == low.astimezone(zone).utcoffset()
-                low, high = (middle, high) if same else (low, middle)
-            return high.replace(microsecond=0)
-        day = after
+    first, last = (start - EPOCH).days, (end - EPOCH).days
+    for day in range(first, last + 1):
+        change = change_on(zone, day)
+        if change is not None and start < change <= end:
+            return change
     return None
+
+
+@functools.lru_cache(maxsize=None)
+def change_on(zone, day):
+    """The instant of a day, counted from 1970, from which on the zone has another offset."""
+    def offset(moment):
+        return moment.astimezone(zone).utcoffset()
+
+    low = EPOCH + timedelta(days=day)
+    high = low + timedelta(days=1)
+    if offset(low) == offset(high):
+        return None
+    while high - low > timedelta(seconds=1):
+        middle = (low + (high - low) / 2).replace(microsecond=0)
+        low, high = (middle, high) if offset(middle) == offset(low) else (low, middle)
+    return high
 
 
 def make_crontab(asked, app):
     from celery.schedules import crontab
 
-    if asked.get("timezone"):
-        app.conf.timezone = asked["timezone"]
-        app.__dict__.pop("timezone", None)
-    made = crontab(app=app, **asked["fields"])
-    made.tz  # Read once, before the next one sets another zone.
-    return made
+    if "timezone" not in asked:
+        return crontab(app=app, **asked["fields"])
+    from celery.utils.time import timezone as zones
+    from django_celery_beat.tzcrontab import TzAwareCrontab
+
+    return TzAwareCrontab(tz=zones.get_timezone(asked["timezone"]), app=app, **asked["fields"])
 
 
 def make_interval(asked, app):
     from celery.schedules import schedule
 
-    return schedule(timedelta(seconds=asked["seconds"]), relative=asked.get("relative", False), app=app)
+    return schedule(timedelta(seconds=asked["seconds"]), app=app)
 
 
 def make_solar(asked, app):
@@ -346,6 +446,26 @@ def make_solar(asked, app):
     return solar(asked["event"], asked["latitude"], asked["longitude"], app=app)
 
 
-MAKE = {"crontab": make_crontab, "interval": make_interval, "solar": make_solar}
+def make_clocked(asked, app):
+    from django_celery_beat.clockedschedule import clocked
 
-main()
+    return clocked(instant(asked["at_ms"]), nowfun=app.now, app=app)
+
+
+def make_redbeat(asked, app):
+    from redbeat.decoder import RedBeatJSONDecoder
+
+    return json.loads(asked["schedule"], cls=RedBeatJSONDecoder)
+
+
+MAKE = {"crontab": make_crontab, "interval": make_interval, "solar": make_solar, "clocked": make_clocked,
+        "redbeat": make_redbeat}
+PACKAGES = {"django_celery_beat": "django-celery-beat", "django": "Django",
+            "redbeat": "celery-redbeat", "ephem": "ephem"}
+
+try:
+    main()
+except ModuleNotFoundError as error:
+    if error.name != "celery":
+        raise
+    sys.exit("Celery is not installed in this Python; name the application's with --python")

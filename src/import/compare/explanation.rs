@@ -14,6 +14,9 @@ const NEAR_CHANGE: Duration = Duration::from_secs(3 * 3600);
 /// The sun's position is computed to about a minute.
 pub(super) const SUN: Duration = Duration::from_secs(120);
 
+/// Since 2038, zones of `pytz` have the offset of this instant, 2037-12-31, for ever.
+const LAST_OLD_RULE: UnixMs = UnixMs(2_145_830_400_000);
+
 /// Why an instant is only on one side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -22,10 +25,18 @@ pub(crate) enum Explanation {
     Anchor,
     /// The zone's clock is changed within three hours.
     ClockChange,
+    /// The entry has ended, as its difference says.
+    Ended,
+    /// The old scheduler computes the event for another height of the sun.
+    Horizon,
+    /// The old scheduler's zones know no clock changes after 2037.
+    OldRules,
     /// The interval was rounded.
     Rounded,
     /// The event of the sun is at most two minutes away on the other side.
     Sun,
+    /// The old scheduler counts the interval on the wall clock, so that a change of the clock moves it.
+    WallClock,
 }
 
 impl Explanation {
@@ -34,8 +45,12 @@ impl Explanation {
         match self {
             Explanation::Anchor => "counted from another instant",
             Explanation::ClockChange => "at a change of the clock",
+            Explanation::Ended => "after the end of the entry",
+            Explanation::Horizon => "for another height of the sun",
+            Explanation::OldRules => "by zones without clock changes after 2037",
             Explanation::Rounded => "length rounded",
             Explanation::Sun => "within two minutes of the sun's event",
+            Explanation::WallClock => "counted on the wall clock",
         }
     }
 }
@@ -45,56 +60,96 @@ pub(super) struct Explainer<'a> {
     entry: &'a Entry,
     theirs: &'a [UnixMs],
     ours: &'a [UnixMs],
-    is_shifted: bool,
-    is_rounded: bool,
+    /// What explains every difference.
+    of_all: Option<Explanation>,
 }
 
 impl<'a> Explainer<'a> {
+    /// `is_horizon`: the old scheduler says that it takes another height of the sun.
     pub(super) fn new(
         job: &Job,
         entry: &'a Entry,
         theirs: &'a [UnixMs],
         ours: &'a [UnixMs],
+        is_horizon: bool,
     ) -> Explainer<'a> {
-        let is_interval = matches!(entry.timing, Timing::Every(_));
         let is_said =
             |code: &str| job.differences.iter().any(|difference| difference.code() == code);
-        let steps = |list: &[UnixMs]| {
-            let mut steps: Vec<i64> = list.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
-            steps.dedup();
-            steps
+        let of_all = match entry.timing {
+            Timing::Every(_) if is_said(Difference::Rounded(String::new()).code()) => {
+                Some(Explanation::Rounded)
+            }
+            Timing::Every(_) => moved(entry, theirs, ours, is_said(Difference::Anchor.code())),
+            Timing::Solar(_) if is_horizon => Some(Explanation::Horizon),
+            _ => None,
         };
-        let is_shifted = is_interval && is_said(Difference::Anchor.code()) && {
-            let (theirs, ours) = (steps(theirs), steps(ours));
-            theirs.len() <= 1
-                && ours.len() <= 1
-                && (theirs == ours || theirs.is_empty() || ours.is_empty())
-        };
-        let is_rounded = is_interval && is_said(Difference::Rounded(String::new()).code());
-        Explainer { entry, theirs, ours, is_shifted, is_rounded }
+        Explainer { entry, theirs, ours, of_all }
     }
 
     /// Why this instant is only on one side.
     pub(super) fn explain(&self, at: UnixMs) -> Option<Explanation> {
-        if self.is_shifted {
-            return Some(Explanation::Anchor);
-        }
-        if self.is_rounded {
-            return Some(Explanation::Rounded);
-        }
         let zone = &self.entry.zone;
-        if self.entry.timing.reads_wall_clock()
+        let reads_clock = self.entry.timing.reads_wall_clock();
+        let end = self.entry.bounds.as_ref().and_then(|bounds| bounds.end);
+        if self.of_all.is_some() {
+            self.of_all
+        } else if end.is_some_and(|end| at > end) {
+            Some(Explanation::Ended)
+        } else if reads_clock
             && zone.offset_at(at - NEAR_CHANGE) != zone.offset_at(at + NEAR_CHANGE)
         {
-            return Some(Explanation::ClockChange);
+            Some(Explanation::ClockChange)
+        } else if reads_clock && self.is_by_old_rules(at) {
+            Some(Explanation::OldRules)
+        } else {
+            let is_of_sun = matches!(self.entry.timing, Timing::Solar(_));
+            (is_of_sun && self.has_neighbour(at)).then_some(Explanation::Sun)
         }
-        let is_of_sun = matches!(self.entry.timing, Timing::Solar(_));
-        (is_of_sun && self.has_neighbour(at)).then_some(Explanation::Sun)
     }
 
     /// Whether the other side has an instant nearby.
     fn has_neighbour(&self, at: UnixMs) -> bool {
-        let other = if self.theirs.binary_search(&at).is_ok() { self.ours } else { self.theirs };
-        other.iter().any(|other| Duration::from_millis(other.0.abs_diff(at.0)) <= SUN)
+        self.other_side(at).iter().any(|other| Duration::from_millis(other.0.abs_diff(at.0)) <= SUN)
     }
+
+    /// Whether the other side has the same reading of a clock that is never changed after 2037.
+    fn is_by_old_rules(&self, at: UnixMs) -> bool {
+        let zone = &self.entry.zone;
+        let ahead = 1000 * i64::from(zone.offset_at(at) - zone.offset_at(LAST_OLD_RULE));
+        let is_theirs = self.theirs.binary_search(&at).is_ok();
+        let counterpart = UnixMs(if is_theirs { at.0 - ahead } else { at.0 + ahead });
+        let is_unknown = !is_theirs && self.theirs.last().is_some_and(|last| counterpart > *last);
+        let is_there = self.other_side(at).binary_search(&counterpart).is_ok();
+        at > LAST_OLD_RULE && ahead != 0 && (is_there || is_unknown)
+    }
+
+    fn other_side(&self, at: UnixMs) -> &'a [UnixMs] {
+        if self.theirs.binary_search(&at).is_ok() { self.ours } else { self.theirs }
+    }
+}
+
+/// Why an interval of the same length has other instants.
+fn moved(
+    entry: &Entry,
+    theirs: &[UnixMs],
+    ours: &[UnixMs],
+    is_anchored_anew: bool,
+) -> Option<Explanation> {
+    let on_the_wall = |at: &UnixMs| at.0 + 1000 * i64::from(entry.zone.offset_at(*at));
+    let is_anchored = is_anchored_anew || theirs.first() == ours.first();
+    let (real, expected) = (steps(theirs, |at| at.0), steps(ours, |at| at.0));
+    let is_step = |steps: &[i64]| {
+        steps.len() <= 1 && (expected.is_empty() || steps.is_empty() || steps == expected)
+    };
+    if is_anchored_anew && is_step(&real) {
+        return Some(Explanation::Anchor);
+    }
+    (is_anchored && is_step(&steps(theirs, on_the_wall))).then_some(Explanation::WallClock)
+}
+
+/// The distances between neighbours, each once.
+fn steps(list: &[UnixMs], time: impl Fn(&UnixMs) -> i64) -> Vec<i64> {
+    let mut steps: Vec<i64> = list.windows(2).map(|pair| time(&pair[1]) - time(&pair[0])).collect();
+    steps.dedup();
+    steps
 }

@@ -33,12 +33,15 @@ pub(crate) struct OldScheduler {
 
 /// What the old scheduler's code says of a job.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Answer {
+struct Answer {
     /// The next instants in milliseconds since 1970, ascending; fewer than asked for if no more come.
-    Instants(Vec<i64>),
+    #[serde(default)]
+    instants: Vec<i64>,
     /// Why it cannot tell.
-    Error(String),
+    error: Option<String>,
+    /// Whether it takes another height of the sun for the event than is meant.
+    #[serde(default)]
+    horizon: bool,
 }
 
 /// The instants of a job in the old scheduler and here, compared.
@@ -103,23 +106,23 @@ pub(crate) fn compare(
     }
     let mut compared = vec![None; found.jobs.len()];
     for ((index, entry), answer) in asked.into_iter().zip(answers) {
-        compared[index] = Some(match answer {
-            Answer::Instants(theirs) => {
-                let theirs: Vec<UnixMs> = theirs.into_iter().map(UnixMs).collect();
-                one(&found.jobs[index], entry, from, count, &theirs)
-            }
-            Answer::Error(error) => Comparison { error: Some(error), ..Comparison::default() },
+        compared[index] = Some(match answer.error {
+            Some(error) => Comparison { error: Some(error), ..Comparison::default() },
+            None => one(&found.jobs[index], entry, from, count, &answer),
         });
     }
     Ok(compared)
 }
 
 /// Compares the instants after `from` of one job.
-fn one(job: &Job, entry: &Entry, from: UnixMs, count: usize, theirs: &[UnixMs]) -> Comparison {
+fn one(job: &Job, entry: &Entry, from: UnixMs, count: usize, answer: &Answer) -> Comparison {
+    let theirs: &[UnixMs] = &answer.instants.iter().copied().map(UnixMs).collect::<Vec<_>>();
+    let limit = entry.guards.limit.map_or(usize::MAX, |limit| limit.get() as usize);
     // An event of the sun may be on either side of both ends.
     let slack =
         if matches!(entry.timing, Timing::Solar(_)) { explanation::SUN } else { Duration::ZERO };
     let slots = iter::successors(entry.next_slot(from - slack), |slot| entry.next_slot(*slot));
+    let slots = slots.take(limit);
     // Beyond the last instant that was asked for, nothing is known of theirs.
     let end = theirs.last().copied().filter(|_| theirs.len() == count);
     let ours: Vec<UnixMs> = match end {
@@ -130,7 +133,7 @@ fn one(job: &Job, entry: &Entry, from: UnixMs, count: usize, theirs: &[UnixMs]) 
     only_ours.retain(|slot| *slot > from + slack && end.is_none_or(|end| *slot <= end));
     let same = theirs.len() - only_theirs.len();
     let mut comparison = Comparison { theirs: theirs.len(), same, ..Comparison::default() };
-    let explain = explanation::Explainer::new(job, entry, theirs, &ours);
+    let explain = explanation::Explainer::new(job, entry, theirs, &ours, answer.horizon);
     let each =
         only_theirs.iter().map(|at| (*at, "there")).chain(only_ours.iter().map(|at| (*at, "here")));
     for (at, side) in each {
@@ -163,6 +166,10 @@ mod tests {
 
     const FROM: UnixMs = UnixMs(1_774_000_000_000);
 
+    fn told(instants: &[UnixMs]) -> Answer {
+        Answer { instants: instants.iter().map(|at| at.0).collect(), error: None, horizon: false }
+    }
+
     fn slots(entry: &Entry, count: usize) -> Vec<UnixMs> {
         iter::successors(entry.next_slot(FROM), |slot| entry.next_slot(*slot)).take(count).collect()
     }
@@ -172,11 +179,11 @@ mod tests {
         let entry = sample::cron("x", "0 3 * * *");
         let job = Job::new("x");
         let mut theirs = slots(&entry, 10);
-        let compared = one(&job, &entry, FROM, 10, &theirs);
+        let compared = one(&job, &entry, FROM, 10, &told(&theirs));
         assert_eq!((compared.same, compared.unexplained, compared.is_fault()), (10, 0, false));
         theirs.remove(4);
         theirs.push(entry.next_slot(theirs[8]).unwrap());
-        let compared = one(&job, &entry, FROM, 10, &theirs);
+        let compared = one(&job, &entry, FROM, 10, &told(&theirs));
         assert_eq!((compared.same, compared.unexplained), (10, 1));
         assert!(compared.examples[0].starts_with("only here: 2026-"), "{:?}", compared.examples);
     }
@@ -185,7 +192,7 @@ mod tests {
     fn fewer_instants_than_asked_for_mean_that_no_more_come() {
         let entry = sample::every("x", 60);
         let theirs = slots(&entry, 3);
-        assert_eq!(one(&Job::new("x"), &entry, FROM, 10, &theirs).unexplained, 7);
+        assert_eq!(one(&Job::new("x"), &entry, FROM, 10, &told(&theirs)).unexplained, 7);
     }
 
     #[test]
@@ -193,12 +200,43 @@ mod tests {
         let entry = sample::every("x", 60);
         let theirs: Vec<UnixMs> = slots(&entry, 10).iter().map(|at| UnixMs(at.0 + 7_000)).collect();
         let mut job = Job::new("x");
-        assert!(one(&job, &entry, FROM, 10, &theirs).is_fault());
+        assert!(one(&job, &entry, FROM, 10, &told(&theirs)).is_fault());
         job.differs(Difference::Anchor);
-        let compared = one(&job, &entry, FROM, 10, &theirs);
+        let compared = one(&job, &entry, FROM, 10, &told(&theirs));
         assert_eq!(compared.explained, BTreeMap::from([(Explanation::Anchor, 20)]));
         // Another step is no other anchor.
         let slower: Vec<UnixMs> = (1..=10).map(|step| UnixMs(FROM.0 + step * 61_000)).collect();
-        assert!(one(&job, &entry, FROM, 10, &slower).is_fault());
+        assert!(one(&job, &entry, FROM, 10, &told(&slower)).is_fault());
+    }
+
+    #[test]
+    fn an_interval_that_is_counted_on_the_wall_clock_moves_with_it() {
+        let berlin = crate::import::zones::zone("Europe/Berlin").unwrap();
+        let entry = Entry { zone: berlin.clone(), ..sample::every("x", 86_400) };
+        let ours = slots(&entry, 10);
+        let winter = berlin.offset_at(ours[0]);
+        let wall = |at: &UnixMs| UnixMs(at.0 - 1000 * i64::from(berlin.offset_at(*at) - winter));
+        let theirs: Vec<UnixMs> = ours.iter().map(wall).collect();
+        let compared = one(&Job::new("x"), &entry, FROM, 10, &told(&theirs));
+        assert!(compared.explained[&Explanation::WallClock] > 0, "{compared:?}");
+        assert_eq!(compared.unexplained, 0);
+    }
+
+    #[test]
+    fn zones_without_rules_after_2037_explain_only_the_hour_that_they_lack() {
+        let berlin = crate::import::zones::zone("Europe/Berlin").unwrap();
+        let entry = Entry { zone: berlin, ..sample::cron("x", "0 9 * * *") };
+        // In June 2040, it is summer.
+        let june = UnixMs(2_222_000_000_000);
+        let ours: Vec<UnixMs> =
+            iter::successors(entry.next_slot(june), |slot| entry.next_slot(*slot))
+                .take(10)
+                .collect();
+        let late = |hours: i64| -> Vec<UnixMs> {
+            ours.iter().map(|at| UnixMs(at.0 + hours * 3_600_000)).collect()
+        };
+        let compared = one(&Job::new("x"), &entry, june, 10, &told(&late(1)));
+        assert_eq!(compared.explained, BTreeMap::from([(Explanation::OldRules, 20)]));
+        assert!(one(&Job::new("x"), &entry, june, 10, &told(&late(2))).is_fault());
     }
 }

@@ -19,6 +19,7 @@ mod merge;
 mod notify;
 mod pauses;
 mod peek;
+mod reader;
 mod reading;
 mod reply;
 mod requests;
@@ -29,5 +30,6 @@ mod writing;
 
 pub use self::channels::Channels;
 pub use self::look::Leader;
+pub(crate) use self::reader::{Reader, Texts, WrongType};
 pub use self::results::Results;
 pub use self::store::RedisStore;

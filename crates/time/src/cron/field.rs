@@ -100,6 +100,18 @@ impl Field {
 }
 
 impl Field {
+    /// The values that this text means in the field of a crontab line, as bits; `None` if it is not understood,
+    /// depends on the entry's name, or means days that differ from month to month.
+    #[must_use]
+    pub fn values(self, text: &str) -> Option<u64> {
+        let mut notes = Notes::default();
+        let dialect = Dialect::Crontab;
+        let mut reader = FieldReader { field: self, dialect, entry: None, notes: &mut notes };
+        let set = reader.read(Token { text, at: 0 }).ok()?;
+        (set.special == SpecialDays::default() && set.mask & !self.full_mask() == 0)
+            .then_some(set.mask)
+    }
+
     /// Whether a crontab line can have this in the field.
     pub(super) fn is_understood(self, text: &str) -> bool {
         let mut notes = Notes::default();

@@ -1,0 +1,79 @@
+//! What beat sends of an entry, as keys of ours.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::options;
+use crate::import::literal::literal;
+use crate::import::{Difference, Job};
+
+/// A message of beat, after the task's own options and the application's routes were applied.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Message {
+    pub(super) task: String,
+    /// Whether the application registers the task.
+    pub(super) registered: bool,
+    pub(super) args: Value,
+    pub(super) kwargs: Value,
+    pub(super) queue: String,
+    /// Whether every worker gets it.
+    pub(super) fanout: bool,
+    pub(super) options: Map<String, Value>,
+    /// What JSON cannot carry and what code decides, each with its kind.
+    pub(super) problems: Vec<Vec<String>>,
+}
+
+impl Message {
+    /// Sets everything of an entry but its name and its timing.
+    pub(super) fn set(&self, job: &mut Job, is_amqp: bool) {
+        for (key, value) in [("args", &self.args), ("kwargs", &self.kwargs)] {
+            let is_empty = value.as_array().is_none_or(Vec::is_empty)
+                && value.as_object().is_none_or(Map::is_empty);
+            if !is_empty {
+                job.set(key, literal(value.clone()));
+            }
+        }
+        job.set("queue", self.queue.clone());
+        options::set(job, &self.options, is_amqp);
+        self.problems.iter().for_each(|problem| tell(job, problem));
+    }
+}
+
+/// Which tasks the application itself does not know, if any: a misspelt name, or one of other workers.
+pub(super) fn unregistered<'m>(messages: impl Iterator<Item = &'m Message>) -> Option<String> {
+    let unregistered = messages.filter(|message| !message.registered);
+    let names: BTreeSet<&str> = unregistered.map(|message| &*message.task).collect();
+    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+    (!names.is_empty()).then(|| {
+        format!("The application itself does not know these tasks; their workers have to: {names}.")
+    })
+}
+
+/// What the script could not turn into JSON, or what the application's code decides.
+fn tell(job: &mut Job, problem: &[String]) {
+    let [kind, rest @ ..] = problem else { return };
+    let part = |index: usize| rest.get(index).map_or("?", String::as_str);
+    match &**kind {
+        "lazy" => job.cannot(
+            format!("`{}` is computed when it is sent: {}", part(0), part(1)),
+            Some("write a template, such as `{{ slot | date }}`, or compute it in the task"),
+        ),
+        "json" => job.cannot(
+            format!("`{}` cannot be sent as JSON: {}", part(0), part(1)),
+            Some("pass texts and numbers"),
+        ),
+        "apply_async" => job.differs(Difference::Other(format!(
+            "`{}` has an `apply_async` of its own, which is not called",
+            part(0)
+        ))),
+        "route" => job.differs(Difference::Other(format!("the router failed: {}", part(0)))),
+        "unbound" => job.differs(Difference::Other(format!(
+            "no queue of the application is bound to the exchange `{}` by the key `{}`, so that Celery loses it",
+            part(0),
+            part(1)
+        ))),
+        other => job.differs(Difference::Other(other.to_owned())),
+    }
+}

@@ -1,0 +1,137 @@
+//! Celery applications, django-celery-beat and RedBeat, at two versions each: every kind of schedule, spelling and
+//! option that they know is imported, and compared with what their own code says.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use redis::Commands as _;
+
+use super::stored::{compared, folder, place_with, run_script, unix_url};
+use crate::support::redis::RedisServer;
+use crate::support::tools::needs;
+
+/// Entries of the vocabulary.
+const ENOUGH: usize = 200;
+
+#[test]
+fn an_application_of_the_newest_celery_is_proved() {
+    application("");
+}
+
+#[test]
+fn an_application_of_an_old_celery_is_proved() {
+    application("celery==5.2.7");
+}
+
+fn application(package: &str) {
+    needs!(Python, Apart);
+    let place = place_with(package);
+    fs::copy(folder().join("vocabulary.py"), place.path().join("vocabulary.py")).unwrap();
+    let report = compared(&place, &["celery-beat", "vocabulary"]);
+    let table = report.table(&format!("celery-beat {package}"));
+    assert!(report.0["entries"].as_array().unwrap().len() >= ENOUGH, "{table:?}");
+    report.is_proved();
+    for (word, grades) in [
+        ("shop.tasks.cron", &["same"][..]),
+        ("shop.tasks.nowfun", &["same"]),
+        ("shop.tasks.own", &["cannot"]),
+        ("shop.tasks.lazy", &["cannot"]),
+        ("home.tasks.sun", &["same"]),
+        ("shop.tasks.routed", &["same"]),
+        ("shop.tasks.routed_by_function", &["same"]),
+        ("shop.tasks.decorated", &["same"]),
+        ("shop.tasks.unregistered", &["same", "differs"]),
+        ("shop.tasks.own_apply_async", &["differs"]),
+        ("shop.tasks.broken_router", &["differs"]),
+        ("added with set", &["same"]),
+    ] {
+        assert_eq!(report.grades(word), grades, "{word}");
+    }
+    let file = fs::read_to_string(place.path().join("moved/schedules/celery-beat.yaml")).unwrap();
+    for expected in ["queue: by_function\n", "queue: mail\n", "within: 2h\n"] {
+        assert!(file.contains(expected), "{expected}: {file}");
+    }
+}
+
+#[test]
+fn the_newest_django_celery_beat_is_proved() {
+    django("django-celery-beat==2.9.0");
+}
+
+#[test]
+fn an_old_django_celery_beat_is_proved() {
+    django("django-celery-beat==2.2.1");
+}
+
+fn django(package: &str) {
+    needs!(Python, Apart);
+    let place = place_with(package);
+    let dump = place.path().join("dump.json").display().to_string();
+    run_script(package, "fill_django.py", &[&dump]);
+    let report = compared(&place, &["django-celery-beat", "dump.json"]);
+    let table = report.table(package);
+    assert!(report.0["entries"].as_array().unwrap().len() >= ENOUGH, "{table:?}");
+    report.is_proved();
+    for (word, grades) in [
+        ("shop.tasks.cron", &["same"][..]),
+        ("shop.tasks.zoned", &["same"]),
+        ("shop.tasks.refused", &["cannot"]),
+        ("shop.tasks.broken", &["cannot"]),
+        ("shop.tasks.no_schedule", &["cannot"]),
+        ("shop.tasks.orphan", &["cannot"]),
+        ("shop.tasks.never", &["cannot"]),
+        ("home.tasks.sun", &["same"]),
+    ] {
+        assert_eq!(report.grades(word), grades, "{word}");
+    }
+}
+
+#[test]
+fn the_newest_redbeat_is_proved() {
+    redbeat("celery-redbeat==2.4.2");
+}
+
+#[test]
+fn an_old_redbeat_is_proved() {
+    redbeat("celery-redbeat==2.0.0");
+}
+
+fn redbeat(package: &str) {
+    needs!(Redis, Python, Apart);
+    let server = RedisServer::start();
+    let place = place_with(package);
+    run_script(package, "fill_redbeat.py", &[&unix_url(&server), "red*beat:"]);
+    let before = values(&server);
+    let url = server.url();
+    let zone = ["--timezone", "Europe/Berlin", "--prefix", "red*beat:"];
+    let report = compared(&place, &[&["redbeat", &*url], &zone[..]].concat());
+    let table = report.table(package);
+    assert!(report.0["entries"].as_array().unwrap().len() >= ENOUGH, "{table:?}");
+    assert!(values(&server) == before, "the import changed the store");
+    report.is_proved();
+    for (word, grades) in [
+        ("shop.tasks.cron", &["same"][..]),
+        ("shop.tasks.off", &["same"]),
+        ("shop.tasks.rule", &["cannot", "same"]),
+        ("shop.tasks.unplanned", &["cannot", "differs"]),
+        ("not-json", &["cannot"]),
+        ("not-utf8", &["cannot"]),
+        ("typed-args", &["cannot"]),
+        ("gone", &["cannot"]),
+        ("a-string", &["cannot"]),
+        ("no-dtstart", &["differs"]),
+    ] {
+        assert_eq!(report.grades(word), grades, "{word}");
+    }
+}
+
+/// Every key with its value, as Redis serializes it.
+fn values(server: &RedisServer) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut redis = server.connect();
+    let keys: Vec<Vec<u8>> = redis.keys("*").unwrap();
+    let value = |key: Vec<u8>| {
+        let value = redis::cmd("DUMP").arg(&key).query(&mut redis).unwrap();
+        (key, value)
+    };
+    keys.into_iter().map(value).collect()
+}
