@@ -13,7 +13,7 @@ mod settings;
 use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::env::CompleteEnv;
 
-pub use self::import::{CeleryBeat, Import, Importing, Source};
+pub use self::import::{Bullmq, CeleryBeat, Import, Importing, Rq, SidekiqCron, Source};
 pub use self::publishing::{Backfill, Pause, Resume, Trigger};
 pub use self::reading::{Check, DayMatch, Diff, Explain, History, List, Next, Peek, Plan, Status};
 pub use self::settings::ServiceFlags;

@@ -6,15 +6,19 @@ use std::path::{Path, PathBuf};
 
 use downbeat_time::{UnixMs, Zone};
 
-use super::{Exit, Failure, show, times};
+use super::{Exit, Failure, configuration, show, times};
+use crate::address::Secret;
 use crate::cli;
+use crate::cli::ServiceFlags;
 use crate::cli::Source;
 use crate::clock;
+use crate::config::{Broker, Caller};
 use crate::import::compare::{Comparison, compare};
+use crate::import::redis_reader::{self, RedisReader};
 use crate::import::report::{Imported, Report};
 use crate::import::verify::{Verified, verify};
 use crate::import::write::{SCHEDULES, summary};
-use crate::import::{Found, Grade, ImportError, celery};
+use crate::import::{Found, Grade, ImportError, bullmq, celery, rq, sidekiq_cron};
 use crate::tzdata::Tzdata;
 
 impl From<ImportError> for Failure {
@@ -25,21 +29,64 @@ impl From<ImportError> for Failure {
     }
 }
 
-pub(super) fn import(asked: cli::Import) -> Result<Exit, Failure> {
+pub(super) fn import(asked: cli::Import, flags: ServiceFlags) -> Result<Exit, Failure> {
+    let now = clock::wall();
     match asked.source {
         Source::CeleryBeat(asked) if asked.print_script => {
             show::exact(celery::print_script().trim_end()).map(|()| Exit::Fine)
         }
         Source::CeleryBeat(asked) => {
             let app = asked.app.unwrap_or_default();
-            finish(
-                celery::from_app(&app, asked.python)?,
-                "celery-beat",
-                &asked.importing,
-                clock::wall(),
-            )
+            finish(celery::from_app(&app, asked.python)?, "celery-beat", &asked.importing, now)
+        }
+        Source::SidekiqCron(asked) => {
+            let file = asked.source.as_ref().filter(|source| !is_address(source));
+            let found = match file {
+                Some(path) => sidekiq_cron::from_file(Path::new(path.expose()), asked.ruby)?,
+                None => {
+                    let mut redis = redis(asked.source, flags)?;
+                    sidekiq_cron::from_redis(&mut redis, asked.redis_namespace, asked.ruby)?
+                }
+            };
+            finish(found, "sidekiq-cron", &asked.importing, now)
+        }
+        Source::Bullmq(asked) => {
+            let cli::Bullmq { url, prefix, queue, timezone, node, importing } = asked;
+            let schedulers = bullmq::Asked { prefix, queues: queue, timezone, node };
+            let found = bullmq::from_redis(&mut redis(url, flags)?, schedulers, now)?;
+            finish(found, "bullmq", &importing, now)
+        }
+        Source::RqCron(asked) => {
+            let mut redis = redis(asked.url, flags)?;
+            let found = rq::from_cron(&mut redis, asked.timezone, asked.python)?;
+            finish(found, "rq-cron", &asked.importing, now)
+        }
+        Source::RqScheduler(asked) => {
+            let mut redis = redis(asked.url, flags)?;
+            let found = rq::from_scheduler(&mut redis, asked.timezone, asked.python, now)?;
+            finish(found, "rq-scheduler", &asked.importing, now)
         }
     }
+}
+
+/// Whether the source of an import is an address rather than a path.
+fn is_address(source: &Secret) -> bool {
+    source.expose().split_once("://").is_some()
+}
+
+/// The Redis at an address, or that of the service, with the service's certificates.
+fn redis(url: Option<Secret>, flags: ServiceFlags) -> Result<RedisReader, Failure> {
+    let service = configuration(flags, Caller::Command, Exit::Usage)?;
+    let address = match (url, service.broker) {
+        (Some(url), _) => redis_reader::address(url.expose())?,
+        (None, Some(Broker::Redis(address))) => address,
+        (None, _) => {
+            let message =
+                "name the Redis to import from: `redis://HOST:6379/0`, or set it with --broker";
+            return Err(Failure::new(Exit::Usage, message));
+        }
+    };
+    Ok(RedisReader::at(address, &service.tls)?)
 }
 
 /// Writes the files of a source and says what became of each job.

@@ -8,18 +8,24 @@
 //! Nothing of a source is changed. What it holds is data: names and texts are bounded and escaped, pickles are
 //! read without executing anything.
 
+pub(crate) mod bullmq;
 pub(crate) mod celery;
 pub(crate) mod compare;
+mod cron;
 mod difference;
 mod error;
 pub(crate) mod interpreter;
 mod job;
 mod lengths;
 mod literal;
+mod names;
 pub(crate) mod redis_reader;
 pub(crate) mod report;
+pub(crate) mod rq;
+pub(crate) mod sidekiq_cron;
 pub(crate) mod verify;
 pub(crate) mod write;
+mod yaml;
 
 use serde_json::{Map, Value};
 

@@ -47,25 +47,28 @@ pub(crate) struct RedisReader {
     total: usize,
 }
 
+/// Reads an address as `--broker` takes it.
+///
+/// # Errors
+///
+/// If this is no address of a Redis server; the error never quotes it.
+pub(crate) fn address(url: &str) -> Result<RedisAddress, ImportError> {
+    match Address::parse(url) {
+        Ok(Address::Redis(address)) => Ok(address),
+        Ok(Address::Amqp(_) | Address::Spool(_)) => Err(ImportError::Broker(
+            "this is not the address of a Redis server; write `redis://HOST:6379/0`".to_owned(),
+        )),
+        Err(error) => Err(ImportError::Broker(format!("{error}; {}", error.hint()))),
+    }
+}
+
 impl RedisReader {
-    /// Opens the database at an address as `--broker` takes it; connects on the first request.
+    /// Opens the database at an address; connects on the first request.
     ///
     /// # Errors
     ///
-    /// If this is no address of a Redis server.
-    pub(crate) fn open(url: &str, tls: &Tls) -> Result<RedisReader, ImportError> {
-        let address = match Address::parse(url) {
-            Ok(Address::Redis(address)) => address,
-            Ok(Address::Amqp(_) | Address::Spool(_)) => {
-                return Err(ImportError::Broker(
-                    "this is not the address of a Redis server; write `redis://HOST:6379/0`"
-                        .to_owned(),
-                ));
-            }
-            Err(error) => {
-                return Err(ImportError::Broker(format!("{error}; {}", error.hint())));
-            }
-        };
+    /// If the operating system has no resources left.
+    pub(crate) fn at(address: RedisAddress, tls: &Tls) -> Result<RedisReader, ImportError> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| ImportError::Broker(error.to_string()))?;
         let reader = Reader::new(&address, tls, DEADLINE);

@@ -115,7 +115,8 @@ pub(crate) fn compare(
 
 /// Compares the instants after `from` of one job.
 fn one(job: &Job, entry: &Entry, from: UnixMs, count: usize, theirs: &[UnixMs]) -> Comparison {
-    let slots = iter::successors(entry.next_slot(from), |slot| entry.next_slot(*slot));
+    let limit = entry.guards.limit.map_or(usize::MAX, |limit| limit.get() as usize);
+    let slots = iter::successors(entry.next_slot(from), |slot| entry.next_slot(*slot)).take(limit);
     // Beyond the last instant that was asked for, nothing is known of theirs.
     let ours: Vec<UnixMs> = match theirs.last() {
         Some(last) if theirs.len() == count => {
