@@ -30,6 +30,7 @@ mod hostile;
 mod hostile_store;
 mod hosts;
 mod http;
+mod import;
 mod imports;
 mod init_script;
 mod log_events;

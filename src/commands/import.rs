@@ -14,7 +14,7 @@ use crate::cli::Source;
 use crate::clock;
 use crate::config::{Broker, Caller};
 use crate::import::compare::{Comparison, compare};
-use crate::import::redis_reader::{self, RedisReader};
+use crate::import::redis_reader::RedisReader;
 use crate::import::report::{Imported, Report};
 use crate::import::verify::{Verified, verify};
 use crate::import::write::{SCHEDULES, summary};
@@ -77,16 +77,15 @@ fn is_address(source: &Secret) -> bool {
 /// The Redis at an address, or that of the service, with the service's certificates.
 fn redis(url: Option<Secret>, flags: ServiceFlags) -> Result<RedisReader, Failure> {
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
-    let address = match (url, service.broker) {
-        (Some(url), _) => redis_reader::address(url.expose())?,
-        (None, Some(Broker::Redis(address))) => address,
-        (None, _) => {
+    match (url, service.broker) {
+        (Some(url), _) => Ok(RedisReader::open(url.expose(), &service.tls)?),
+        (None, Some(Broker::Redis(address))) => Ok(RedisReader::at(address, &service.tls)?),
+        (None, Some(Broker::Spool(_)) | None) => {
             let message =
                 "name the Redis to import from: `redis://HOST:6379/0`, or set it with --broker";
-            return Err(Failure::new(Exit::Usage, message));
+            Err(Failure::new(Exit::Usage, message))
         }
-    };
-    Ok(RedisReader::at(address, &service.tls)?)
+    }
 }
 
 /// Writes the files of a source and says what became of each job.

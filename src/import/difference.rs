@@ -13,6 +13,12 @@ pub(crate) enum Difference {
     Dropped(String),
     /// A value is fixed here that the old scheduler computed; the text says which.
     Fixed(String),
+    /// An interval was counted from when the last job was sent.
+    Drift,
+    /// Results of jobs that come again were kept for ever.
+    Results,
+    /// The options of the job's class are not in the store.
+    Class,
     /// Something else, in one clause.
     Other(String),
 }
@@ -25,6 +31,9 @@ impl Difference {
             Difference::Rounded(_) => "rounded",
             Difference::Dropped(_) => "dropped",
             Difference::Fixed(_) => "fixed",
+            Difference::Drift => "drift",
+            Difference::Results => "results",
+            Difference::Class => "class",
             Difference::Other(_) => "other",
         }
     }
@@ -39,6 +48,18 @@ impl Difference {
             Difference::Rounded(_) => "a length is rounded",
             Difference::Dropped(_) => "a setting without a counterpart here is left out",
             Difference::Fixed(_) => "a value that was computed before is fixed now",
+            Difference::Drift => {
+                "the old scheduler counts each interval from when it sent the last job, a little late each time; here \
+                 slots are equal steps"
+            }
+            Difference::Results => {
+                "rq-scheduler keeps the result of a job for ever, because its own record is there, too; here each slot \
+                 has a result, which RQ keeps for 500 s, or as `result_ttl` says"
+            }
+            Difference::Class => {
+                "the options of the class (queue, retry) are not known here: without a queue the job goes to `default`; \
+                 a class of ActiveJob needs `active_job: true` before the import"
+            }
             Difference::Other(_) => "as the entry says",
         }
     }
@@ -46,7 +67,7 @@ impl Difference {
     /// What is particular to the entry; empty if the meaning says it all.
     pub(crate) fn detail(&self) -> &str {
         match self {
-            Difference::Anchor => "",
+            Difference::Anchor | Difference::Drift | Difference::Results | Difference::Class => "",
             Difference::Rounded(text)
             | Difference::Dropped(text)
             | Difference::Fixed(text)

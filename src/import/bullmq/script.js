@@ -7,13 +7,18 @@ const request = JSON.parse(require('fs').readFileSync(0, 'utf8'));
 process.env.TZ = request.timezone;
 const { defaultRepeatStrategy, getNextMillis } = require('bullmq');
 
+const HOUR = 3600000;
+// All together must answer in time; what is rare takes cron-parser long.
+const BUDGET = 120000 / Math.max(request.schedules.length, 1);
+
 function* ofPattern(asked, start) {
   const { pattern, tz, startDate, endDate } = asked;
   const options = { pattern, tz, startDate, endDate };
   const strategy = defaultRepeatStrategy || getNextMillis;
   let at = start;
   for (;;) {
-    const due = strategy(at, options);
+    // cron-parser gives up at some changes of the clock, and BullMQ then ends the scheduler; what would come after?
+    const due = [0, 1, 3, 25].map((hours) => at + hours * HOUR).reduce((found, from) => found || strategy(from, options), 0);
     if (!due || due <= at || (endDate && due > endDate)) return;
     yield due;
     at = due;
@@ -28,18 +33,20 @@ function* ofEvery({ every, next, endDate }, start) {
 
 function upcoming(asked) {
   const instants = [];
+  const stop = Date.now() + BUDGET;
   const count = Math.min(request.count, asked.left || request.count);
   const dues = asked.pattern ? ofPattern(asked, request.from) : ofEvery(asked, request.from);
   for (const due of dues) {
     if (due > request.from) instants.push(due);
     if (instants.length === count) break;
+    if (Date.now() > stop) return { instants, until: due };
   }
-  return instants;
+  return { instants };
 }
 
 const answers = request.schedules.map((asked) => {
   try {
-    return { instants: upcoming(asked) };
+    return upcoming(asked);
   } catch (error) {
     return { error: String(error).slice(0, 300) };
   }

@@ -32,12 +32,16 @@ pub(crate) struct OldScheduler {
 
 /// What the old scheduler's code says of a job.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(untagged)]
 enum Answer {
-    /// The next instants in milliseconds since 1970, ascending; fewer than asked for if no more come.
-    Instants(Vec<i64>),
+    Told {
+        /// The next instants in milliseconds since 1970, ascending; fewer than asked for if no more come.
+        instants: Vec<i64>,
+        /// The last instant that its code knows of, or had the time for; no limit if `None`.
+        until: Option<i64>,
+    },
     /// Why it cannot tell.
-    Error(String),
+    Failed { error: String },
 }
 
 /// The instants of a job in the old scheduler and here, compared.
@@ -103,26 +107,33 @@ pub(crate) fn compare(
     let mut compared = vec![None; found.jobs.len()];
     for ((index, entry), answer) in asked.into_iter().zip(answers) {
         compared[index] = Some(match answer {
-            Answer::Instants(theirs) => {
-                let theirs: Vec<UnixMs> = theirs.into_iter().map(UnixMs).collect();
-                one(&found.jobs[index], entry, from, count, &theirs)
+            Answer::Told { instants, until } => {
+                let theirs: Vec<UnixMs> = instants.into_iter().map(UnixMs).collect();
+                // Beyond the last instant that was asked for, nothing is known of theirs.
+                let last = theirs.last().filter(|_| theirs.len() == count).copied();
+                let until = last.or(until.map(UnixMs));
+                one(&found.jobs[index], entry, from, count, &theirs, until)
             }
-            Answer::Error(error) => Comparison { error: Some(error), ..Comparison::default() },
+            Answer::Failed { error } => Comparison { error: Some(error), ..Comparison::default() },
         });
     }
     Ok(compared)
 }
 
-/// Compares the instants after `from` of one job.
-fn one(job: &Job, entry: &Entry, from: UnixMs, count: usize, theirs: &[UnixMs]) -> Comparison {
+/// Compares the instants after `from` of one job, up to the last that the old scheduler's code knows.
+fn one(
+    job: &Job,
+    entry: &Entry,
+    from: UnixMs,
+    count: usize,
+    theirs: &[UnixMs],
+    until: Option<UnixMs>,
+) -> Comparison {
     let limit = entry.guards.limit.map_or(usize::MAX, |limit| limit.get() as usize);
     let slots = iter::successors(entry.next_slot(from), |slot| entry.next_slot(*slot)).take(limit);
-    // Beyond the last instant that was asked for, nothing is known of theirs.
-    let ours: Vec<UnixMs> = match theirs.last() {
-        Some(last) if theirs.len() == count => {
-            slots.take_while(|slot| slot <= last).take(4 * count).collect()
-        }
-        _ => slots.take(count).collect(),
+    let ours: Vec<UnixMs> = match until {
+        Some(last) => slots.take_while(|slot| *slot <= last).take(4 * count).collect(),
+        None => slots.take(count).collect(),
     };
     let [only_theirs, only_ours] = differences(theirs, &ours);
     let same = theirs.len() - only_theirs.len();
@@ -160,6 +171,11 @@ mod tests {
 
     const FROM: UnixMs = UnixMs(1_774_000_000_000);
 
+    /// Compares ten instants, all of which are known.
+    fn ten(job: &Job, entry: &Entry, theirs: &[UnixMs]) -> Comparison {
+        one(job, entry, FROM, 10, theirs, theirs.last().filter(|_| theirs.len() == 10).copied())
+    }
+
     fn slots(entry: &Entry, count: usize) -> Vec<UnixMs> {
         iter::successors(entry.next_slot(FROM), |slot| entry.next_slot(*slot)).take(count).collect()
     }
@@ -169,11 +185,11 @@ mod tests {
         let entry = sample::cron("x", "0 3 * * *");
         let job = Job::new("x");
         let mut theirs = slots(&entry, 10);
-        let compared = one(&job, &entry, FROM, 10, &theirs);
+        let compared = ten(&job, &entry, &theirs);
         assert_eq!((compared.same, compared.unexplained, compared.is_fault()), (10, 0, false));
         theirs.remove(4);
         theirs.push(entry.next_slot(theirs[8]).unwrap());
-        let compared = one(&job, &entry, FROM, 10, &theirs);
+        let compared = ten(&job, &entry, &theirs);
         assert_eq!((compared.same, compared.unexplained), (10, 1));
         assert!(compared.examples[0].starts_with("only here: 2026-"), "{:?}", compared.examples);
     }
@@ -182,7 +198,16 @@ mod tests {
     fn fewer_instants_than_asked_for_mean_that_no_more_come() {
         let entry = sample::every("x", 60);
         let theirs = slots(&entry, 3);
-        assert_eq!(one(&Job::new("x"), &entry, FROM, 10, &theirs).unexplained, 7);
+        assert_eq!(ten(&Job::new("x"), &entry, &theirs).unexplained, 7);
+    }
+
+    #[test]
+    fn beyond_what_the_old_code_knows_nothing_is_compared() {
+        let entry = sample::every("x", 60);
+        let theirs = slots(&entry, 3);
+        let until = Some(UnixMs(theirs[2].0 + 59_000));
+        let compared = one(&Job::new("x"), &entry, FROM, 10, &theirs, until);
+        assert_eq!((compared.same, compared.unexplained), (3, 0));
     }
 
     #[test]
@@ -190,12 +215,12 @@ mod tests {
         let entry = sample::every("x", 60);
         let theirs: Vec<UnixMs> = slots(&entry, 10).iter().map(|at| UnixMs(at.0 + 7_000)).collect();
         let mut job = Job::new("x");
-        assert!(one(&job, &entry, FROM, 10, &theirs).is_fault());
+        assert!(ten(&job, &entry, &theirs).is_fault());
         job.differs(Difference::Anchor);
-        let compared = one(&job, &entry, FROM, 10, &theirs);
+        let compared = ten(&job, &entry, &theirs);
         assert_eq!(compared.explained, BTreeMap::from([(Explanation::Anchor, 20)]));
         // Another step is no other anchor.
         let slower: Vec<UnixMs> = (1..=10).map(|step| UnixMs(FROM.0 + step * 61_000)).collect();
-        assert!(one(&job, &entry, FROM, 10, &slower).is_fault());
+        assert!(ten(&job, &entry, &slower).is_fault());
     }
 }

@@ -65,6 +65,8 @@ pub(super) struct Part {
     /// A bit for each value.
     mask: u64,
     days: Vec<Day>,
+    /// The text, if it means the same in a crontab line of ours.
+    plain: Option<String>,
     /// The step of `*/STEP` alone, which says more than its values.
     step: Option<u32>,
     /// Whether it restricts nothing: `*` or `?`.
@@ -74,9 +76,11 @@ pub(super) struct Part {
 /// Reads a field.
 pub(super) fn read(text: &str, field: Field, dialect: Dialect) -> Result<Part, Refused> {
     let text = text.to_ascii_lowercase();
-    let mut part = Part { field, mask: 0, days: Vec::new(), step: None, is_any: false };
+    let mut part =
+        Part { field, mask: 0, days: Vec::new(), plain: None, step: None, is_any: false };
     let reader = Reader { field, dialect, text: &text };
     let items: Vec<&str> = text.split(',').collect();
+    part.plain = items.iter().all(|item| reader.is_plain(item)).then(|| text.clone());
     for item in &items {
         match reader.day(item)? {
             Some(days) => part.days.extend(days),
@@ -163,6 +167,20 @@ impl Reader<'_> {
             return Err(refused());
         }
         Ok(Some((to..=from).rev().map(|day| Day::Last(day - 1)).collect()))
+    }
+
+    /// Whether all libraries and a crontab line of ours read it alike: `5`, `mon-fri`, `10-50/10`.
+    fn is_plain(&self, item: &str) -> bool {
+        let value = |text: &str| self.value(text).ok().filter(|value| *value <= self.field.last());
+        let (range, step) =
+            item.split_once('/').map_or((item, None), |(range, step)| (range, Some(step)));
+        let is_step = step.is_none_or(|step| step.parse::<u32>().is_ok_and(|step| step > 0));
+        match range.split_once('-') {
+            Some((from, to)) => {
+                is_step && value(from).zip(value(to)).is_some_and(|(from, to)| from < to)
+            }
+            None => step.is_none() && value(range).is_some(),
+        }
     }
 
     /// The values of an item: `*`, `5`, `1-5`, `*/15`, `10/20`, `1-20/5`.
@@ -318,6 +336,9 @@ impl Part {
 
     /// The field in a crontab line.
     pub(super) fn in_a_line(&self) -> String {
+        if let Some(text) = &self.plain {
+            return text.clone();
+        }
         self.written(
             |value| value.to_string(),
             |day| match day {

@@ -152,10 +152,7 @@ fn set_options(job: &mut Job, hash: &Hash, described: &str, func: &str) {
     // rq-scheduler keeps the results of what comes again, so that its own record of the job stays.
     if job.keys.get("at").is_none() && told.get("result_ttl").is_some_and(|ttl| ttl == "-1") {
         told.remove("result_ttl");
-        job.differs(Difference::Other(
-            "results are kept for RQ's default of 500 s, not for ever: there is one for each slot"
-                .to_owned(),
-        ));
+        job.differs(Difference::Results);
     }
     options::set(job, &told);
     let is_own = !described.is_empty() && !described.starts_with(&format!("{func}("));
@@ -181,10 +178,7 @@ fn when(job: &mut Job, meta: &Map<String, Value>, Due { due, now, zone }: Due<'_
             if is_far {
                 job.set("start", due_text);
             }
-            job.differs(Difference::Other(
-                "rq-scheduler counts each interval from when it sent the last job, so it drifts; here it does not"
-                    .to_owned(),
-            ));
+            job.differs(Difference::Drift);
             job.theirs = json!({"interval": seconds, "next": due.0, "repeat": left});
         }
         (Some(line), None) => {
@@ -212,7 +206,7 @@ fn tell_changes(job: &mut Job, call: &StoredCall) {
     let changed = call.changed;
     let told = [
         (changed.bytes, "bytes"),
-        (changed.number, "a number that JSON has not"),
+        (changed.number, "a number that JSON cannot hold"),
         (changed.key, "a key that is no text"),
         (changed.set, "a set"),
     ];

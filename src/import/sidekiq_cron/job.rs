@@ -124,10 +124,7 @@ fn queue(
     let of_message = message.and_then(|message| message.get("queue")).and_then(Value::as_str);
     let named = Some(text("queue")).filter(|queue| !queue.is_empty());
     if named.is_none() && message.is_none() {
-        job.differs(Difference::Other(
-            "it goes to `default`: a queue or retries that its class names are not in the file"
-                .to_owned(),
-        ));
+        job.differs(Difference::Class);
     }
     let queue = named.or(of_message.map(str::to_owned)).unwrap_or_else(|| "default".to_owned());
     let prefix = text("queue_name_prefix");
@@ -172,11 +169,7 @@ fn retries(job: &mut Job, told: &Map<String, Value>, message: Option<&Map<String
 /// Other options of the class as members of the job.
 fn members(job: &mut Job, message: Map<String, Value>) {
     if message.get("retry").is_none() && job.text("task") != WRAPPER {
-        job.differs(Difference::Other(
-            "its options are not known: the class was not loaded, or is one of ActiveJob, which needs \
-             `active_job: true` before the import"
-                .to_owned(),
-        ));
+        job.differs(Difference::Class);
     }
     let queue = SidekiqQueue::default();
     let mut headers = Map::new();

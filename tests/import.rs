@@ -1,0 +1,3 @@
+//! `downbeat import`: schedules of other schedulers.
+
+mod redis_stores;
