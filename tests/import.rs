@@ -4,6 +4,7 @@
 mod celery_beat;
 mod celery_stores;
 mod projects;
+mod redis_stores;
 mod stored;
 mod switch;
 

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use clap_complete::ArgValueCandidates;
 
 use super::{Json, candidates};
+use crate::address::Secret;
 use crate::import::compare::MAX_INSTANTS;
 
 /// `import`.
@@ -56,6 +57,38 @@ Examples:
 Reads the keys and changes nothing. With --app, it executes the application's code, \
 as beat does, but connects to no broker.")]
     Redbeat(Redbeat),
+    /// The jobs of sidekiq-cron, from its schedule file or from Redis
+    #[command(after_help = "\
+Examples:
+  downbeat import sidekiq-cron config/schedule.yml --output ./imported
+  downbeat import sidekiq-cron redis://localhost:6379/0 --compare 200
+
+ERB in a file is not run. What Redis holds also has the options of the classes.")]
+    SidekiqCron(SidekiqCron),
+    /// The job schedulers of BullMQ
+    #[command(after_help = "\
+Examples:
+  downbeat import bullmq redis://localhost:6379/0 --output ./imported
+  downbeat import bullmq --queue mail --queue reports --compare 200
+
+--compare runs Node in this folder, where it must find `bullmq`.")]
+    Bullmq(Bullmq),
+    /// The jobs of RQ's cron schedulers that run
+    #[command(after_help = "\
+Examples:
+  downbeat import rq-cron redis://localhost:6379/0 --output ./imported
+  downbeat import rq-cron --timezone Asia/Seoul --compare 200 --python ./venv/bin/python
+
+RQ shows these jobs only while `rq cron CONFIG` runs.")]
+    RqCron(Rq),
+    /// The jobs of rq-scheduler
+    #[command(after_help = "\
+Examples:
+  downbeat import rq-scheduler redis://localhost:6379/0 --output ./imported
+  downbeat import rq-scheduler --timezone Asia/Seoul --compare 200 --python ./venv/bin/python
+
+Pickles are read without running them; what is not plain data is left out.")]
+    RqScheduler(Rq),
     /// A crontab, whose commands become tasks
     #[command(after_help = "\
 Examples:
@@ -148,9 +181,9 @@ pub struct DjangoCeleryBeat {
 /// `import redbeat`.
 #[derive(Debug, Args)]
 pub struct Redbeat {
-    /// The address of RedBeat's Redis, as `redbeat_redis_url` has it
+    /// The address of RedBeat's Redis, as `redbeat_redis_url` has it [default: that of the service's broker]
     #[arg(value_name = "URL")]
-    pub url: String,
+    pub url: Option<Secret>,
     /// What its keys begin with: `redbeat_key_prefix`
     #[arg(long, value_name = "TEXT", default_value = "redbeat:")]
     pub prefix: String,
@@ -174,4 +207,61 @@ pub struct Application {
     /// The zone of crontabs that have none of their own [default: the application's, else UTC]
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
+}
+
+/// `import sidekiq-cron`.
+#[derive(Debug, Args)]
+pub struct SidekiqCron {
+    /// A schedule file, or the address of Redis [default: that of the service's broker]
+    #[arg(value_name = "FILE|URL")]
+    pub source: Option<Secret>,
+    /// The namespace of `redis-namespace`, which goes in front of every key
+    #[arg(long, value_name = "NAME")]
+    pub redis_namespace: Option<String>,
+    /// The Ruby that has fugit, for --compare [default: ruby]
+    #[arg(long, value_name = "PATH")]
+    pub ruby: Option<PathBuf>,
+    /// In common
+    #[command(flatten)]
+    pub importing: Importing,
+}
+
+/// `import bullmq`.
+#[derive(Debug, Args)]
+pub struct Bullmq {
+    /// The address of Redis [default: that of the service's broker]
+    #[arg(value_name = "URL")]
+    pub url: Option<Secret>,
+    /// The prefix of all keys
+    #[arg(long, value_name = "PREFIX", default_value = "bull")]
+    pub prefix: String,
+    /// A queue; can be repeated [default: all]
+    #[arg(long, value_name = "QUEUE")]
+    pub queue: Vec<String>,
+    /// The zone of the machines that run the workers [default: UTC]
+    #[arg(long, value_name = "ZONE", add = ArgValueCandidates::new(candidates::zones))]
+    pub timezone: Option<String>,
+    /// The Node that finds `bullmq`, for --compare [default: node]
+    #[arg(long, value_name = "PATH")]
+    pub node: Option<PathBuf>,
+    /// In common
+    #[command(flatten)]
+    pub importing: Importing,
+}
+
+/// `import rq-cron` and `import rq-scheduler`.
+#[derive(Debug, Args)]
+pub struct Rq {
+    /// The address of Redis [default: that of the service's broker]
+    #[arg(value_name = "URL")]
+    pub url: Option<Secret>,
+    /// The zone of the machine that runs the scheduler [default: UTC]
+    #[arg(long, value_name = "ZONE", add = ArgValueCandidates::new(candidates::zones))]
+    pub timezone: Option<String>,
+    /// The Python that has the library, for --compare [default: that of the active virtual environment, else python3]
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<PathBuf>,
+    /// In common
+    #[command(flatten)]
+    pub importing: Importing,
 }

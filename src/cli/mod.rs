@@ -14,7 +14,8 @@ use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 use clap_complete::env::CompleteEnv;
 
 pub use self::import::{
-    Application, CeleryBeat, Crontab, DjangoCeleryBeat, Import, Importing, Redbeat, Source,
+    Application, Bullmq, CeleryBeat, Crontab, DjangoCeleryBeat, Import, Importing, Redbeat, Rq,
+    SidekiqCron, Source,
 };
 pub use self::publishing::{Backfill, Pause, Resume, Trigger};
 pub use self::reading::{

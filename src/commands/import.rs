@@ -6,20 +6,22 @@ use std::path::{Path, PathBuf};
 
 use downbeat_time::{UnixMs, Zone};
 
-use super::{Exit, Failure, show, times};
+use super::{Exit, Failure, configuration, show, times};
+use crate::address::Secret;
 use crate::cli;
+use crate::cli::ServiceFlags;
 use crate::cli::Source;
 use crate::clock;
+use crate::config::{Broker, Caller};
 use crate::import::celery::store::Asked;
 use crate::import::compare::{Comparison, compare};
 use crate::import::crontab::{self, Reading};
 use crate::import::django_celery_beat::from_dump;
-use crate::import::redbeat::from_redis;
+use crate::import::redis_reader::RedisReader;
 use crate::import::report::{Imported, Report};
 use crate::import::verify::{Verified, verify};
 use crate::import::write::{SCHEDULES, summary};
-use crate::import::{Found, Grade, ImportError, celery};
-use crate::tls::Tls;
+use crate::import::{Found, Grade, ImportError, bullmq, celery, redbeat, rq, sidekiq_cron};
 use crate::tzdata::Tzdata;
 
 impl From<ImportError> for Failure {
@@ -30,39 +32,75 @@ impl From<ImportError> for Failure {
     }
 }
 
-pub(super) fn import(asked: cli::Import) -> Result<Exit, Failure> {
+pub(super) fn import(asked: cli::Import, flags: ServiceFlags) -> Result<Exit, Failure> {
+    let now = clock::wall();
     match asked.source {
         Source::CeleryBeat(asked) if asked.print_script => {
             show::exact(celery::print_script().trim_end()).map(|()| Exit::Fine)
         }
         Source::CeleryBeat(asked) => {
             let app = asked.app.unwrap_or_default();
-            let found = celery::from_app(&app, asked.python)?;
-            finish(found, "celery-beat", &asked.importing, clock::wall())
+            finish(celery::from_app(&app, asked.python)?, "celery-beat", &asked.importing, now)
         }
         Source::DjangoCeleryBeat(asked) => {
-            let now = clock::wall();
             let found = from_dump(&asked.file, &store(asked.application), now)?;
             finish(found, "django-celery-beat", &asked.importing, now)
         }
         Source::Redbeat(asked) => {
-            let now = clock::wall();
-            let application = store(asked.application);
-            let found = from_redis(&asked.url, &Tls::default(), &asked.prefix, &application, now)?;
+            let (mut redis, application) = (redis(asked.url, flags)?, store(asked.application));
+            let found = redbeat::from_redis(&mut redis, &asked.prefix, &application, now)?;
             finish(found, "redbeat", &asked.importing, now)
         }
-        Source::Crontab(asked) => {
-            let reading = Reading {
-                tasks: asked.tasks,
-                has_user: asked.user_column,
-                timezone: asked.timezone,
+        Source::SidekiqCron(asked) => {
+            let file = asked.source.as_ref().filter(|source| !is_address(source));
+            let found = match file {
+                Some(path) => sidekiq_cron::from_file(Path::new(path.expose()), asked.ruby)?,
+                None => {
+                    let mut redis = redis(asked.source, flags)?;
+                    sidekiq_cron::from_redis(&mut redis, asked.redis_namespace, asked.ruby)?
+                }
             };
-            finish(
-                crontab::from_file(&asked.file, &reading)?,
-                "crontab",
-                &asked.importing,
-                clock::wall(),
-            )
+            finish(found, "sidekiq-cron", &asked.importing, now)
+        }
+        Source::Bullmq(asked) => {
+            let cli::Bullmq { url, prefix, queue, timezone, node, importing } = asked;
+            let schedulers = bullmq::Asked { prefix, queues: queue, timezone, node };
+            let found = bullmq::from_redis(&mut redis(url, flags)?, schedulers, now)?;
+            finish(found, "bullmq", &importing, now)
+        }
+        Source::RqCron(asked) => {
+            let mut redis = redis(asked.url, flags)?;
+            let found = rq::from_cron(&mut redis, asked.timezone, asked.python)?;
+            finish(found, "rq-cron", &asked.importing, now)
+        }
+        Source::RqScheduler(asked) => {
+            let mut redis = redis(asked.url, flags)?;
+            let found = rq::from_scheduler(&mut redis, asked.timezone, asked.python, now)?;
+            finish(found, "rq-scheduler", &asked.importing, now)
+        }
+        Source::Crontab(asked) => {
+            let cli::Crontab { file, tasks, user_column, timezone, importing } = asked;
+            let reading = Reading { tasks, has_user: user_column, timezone };
+            finish(crontab::from_file(&file, &reading)?, "crontab", &importing, now)
+        }
+    }
+}
+
+/// Whether the source of an import is an address rather than a path.
+fn is_address(source: &Secret) -> bool {
+    source.expose().split_once("://").is_some()
+}
+
+/// The Redis at an address, or that of the service, with the service's certificates.
+fn redis(url: Option<Secret>, flags: ServiceFlags) -> Result<RedisReader, Failure> {
+    let service = configuration(flags, Caller::Command, Exit::Usage)?;
+    match (url, service.broker) {
+        (Some(url), _) => Ok(RedisReader::open(url.expose(), &service.tls)?),
+        (None, Some(Broker::Redis(address))) => Ok(RedisReader::at(address, &service.tls)?),
+        (None, Some(Broker::Spool(_)) | None) => {
+            let message =
+                "name the Redis to import from: `redis://HOST:6379/0`, or set it with --broker";
+            Err(Failure::new(Exit::Usage, message))
         }
     }
 }

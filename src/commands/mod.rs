@@ -188,7 +188,7 @@ pub fn execute(cli: Cli) -> Exit {
         Command::Reload(asked) => reload::reload(flags, asked.wait),
         Command::Resign => resign::resign(flags),
         Command::Config(output) => config::config(flags, output.json),
-        Command::Import(asked) => import::import(asked),
+        Command::Import(asked) => import::import(asked, flags),
         Command::Completions { shell } => completions::completions(shell),
         Command::Man => man::man(),
         Command::Schema => {

@@ -15,6 +15,12 @@ pub(crate) enum Difference {
     Horizon,
     /// The entry names no queue, and the application that may route it was not asked.
     Unrouted,
+    /// An interval was counted from when the last job was sent.
+    Drift,
+    /// Results of jobs that come again were kept for ever.
+    Results,
+    /// The options of the job's class are not in the store.
+    Class,
     /// Something else, in one clause.
     Other(String),
 }
@@ -28,6 +34,9 @@ impl Difference {
             Difference::Dropped(_) => "dropped",
             Difference::Horizon => "horizon",
             Difference::Unrouted => "unrouted",
+            Difference::Drift => "drift",
+            Difference::Results => "results",
+            Difference::Class => "class",
             Difference::Other(_) => "other",
         }
     }
@@ -49,6 +58,18 @@ impl Difference {
                 "the job names no queue, and goes to `celery` here; the application may have another default queue, \
                  or route it elsewhere"
             }
+            Difference::Drift => {
+                "the old scheduler counts each interval from when it sent the last job, a little late each time; here \
+                 slots are equal steps"
+            }
+            Difference::Results => {
+                "rq-scheduler keeps the result of a job for ever, because its own record is there, too; here each slot \
+                 has a result, which RQ keeps for 500 s, or as `result_ttl` says"
+            }
+            Difference::Class => {
+                "the options of the class (queue, retry) are not known here: without a queue the job goes to `default`; \
+                 a class of ActiveJob needs `active_job: true` before the import"
+            }
             Difference::Other(_) => "as the entry says",
         }
     }
@@ -56,7 +77,12 @@ impl Difference {
     /// What is particular to the entry; empty if the meaning says it all.
     pub(crate) fn detail(&self) -> &str {
         match self {
-            Difference::Anchor | Difference::Horizon | Difference::Unrouted => "",
+            Difference::Anchor
+            | Difference::Horizon
+            | Difference::Unrouted
+            | Difference::Drift
+            | Difference::Results
+            | Difference::Class => "",
             Difference::Rounded(text) | Difference::Dropped(text) | Difference::Other(text) => text,
         }
     }

@@ -8,8 +8,10 @@
 //! Nothing of a source is changed. What it holds is data: names and texts are bounded and escaped, pickles are
 //! read without executing anything.
 
+pub(crate) mod bullmq;
 pub(crate) mod celery;
 pub(crate) mod compare;
+mod cron;
 pub(crate) mod crontab;
 mod difference;
 pub(crate) mod django_celery_beat;
@@ -19,11 +21,15 @@ mod job;
 mod json;
 mod lengths;
 mod literal;
+mod names;
 pub(crate) mod redbeat;
 pub(crate) mod redis_reader;
 pub(crate) mod report;
+pub(crate) mod rq;
+pub(crate) mod sidekiq_cron;
 pub(crate) mod verify;
 pub(crate) mod write;
+mod yaml;
 mod zones;
 
 use serde_json::{Map, Value};

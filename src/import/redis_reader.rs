@@ -52,20 +52,23 @@ impl RedisReader {
     ///
     /// # Errors
     ///
-    /// If this is no address of a Redis server.
+    /// If this is no address of a Redis server; the error never quotes it.
     pub(crate) fn open(url: &str, tls: &Tls) -> Result<RedisReader, ImportError> {
-        let address = match Address::parse(url) {
-            Ok(Address::Redis(address)) => address,
-            Ok(Address::Amqp(_) | Address::Spool(_)) => {
-                return Err(ImportError::Broker(
-                    "this is not the address of a Redis server; write `redis://HOST:6379/0`"
-                        .to_owned(),
-                ));
-            }
-            Err(error) => {
-                return Err(ImportError::Broker(format!("{error}; {}", error.hint())));
-            }
-        };
+        match Address::parse(url) {
+            Ok(Address::Redis(address)) => RedisReader::at(address, tls),
+            Ok(Address::Amqp(_) | Address::Spool(_)) => Err(ImportError::Broker(
+                "this is not the address of a Redis server; write `redis://HOST:6379/0`".to_owned(),
+            )),
+            Err(error) => Err(ImportError::Broker(format!("{error}; {}", error.hint()))),
+        }
+    }
+
+    /// The same for an address that is parsed.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system has no resources left.
+    pub(crate) fn at(address: RedisAddress, tls: &Tls) -> Result<RedisReader, ImportError> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| ImportError::Broker(error.to_string()))?;
         let reader = Reader::new(&address, tls, DEADLINE);
@@ -78,21 +81,29 @@ impl RedisReader {
     }
 
     /// The hashes at these keys, in order; one that is missing is empty.
+    ///
+    /// # Errors
+    ///
+    /// If Redis does not answer, or all values together are too large.
     pub(crate) fn hgetall<K: AsRef<[u8]>>(
         &mut self,
         keys: &[K],
     ) -> Result<Vec<Held<Hash>>, ImportError> {
-        let held = self.values("HGETALL", "hash", keys)?;
-        Ok(held.into_iter().map(|held| held.map(|texts| pairs(texts).collect())).collect())
-    }
-
-    /// The strings at these keys, in order.
-    pub(crate) fn get<K: AsRef<[u8]>>(
-        &mut self,
-        keys: &[K],
-    ) -> Result<Vec<Held<Option<Vec<u8>>>>, ImportError> {
-        let held = self.values("GET", "string", keys)?;
-        Ok(held.into_iter().map(|held| held.map(|texts| texts.into_iter().next())).collect())
+        let mut held = Vec::with_capacity(keys.len());
+        for keys in keys.chunks(MAX_BATCH_KEYS) {
+            let sizes = self.sizes(keys)?;
+            let mut rest = keys.iter().map(AsRef::as_ref).zip(sizes).peekable();
+            while rest.peek().is_some() {
+                let batch = take_batch(&mut rest, &mut held);
+                self.count(batch.bytes)?;
+                let replies = self.ask(&batch.commands)?;
+                for ((place, key), reply) in batch.places.into_iter().zip(replies) {
+                    let hash = reply.map(|texts| pairs(texts).collect());
+                    held[place] = hash.map_err(|WrongType| not_a("hash", key));
+                }
+            }
+        }
+        Ok(held)
     }
 
     /// The members of a sorted set with their scores, by score; empty if there is none.
@@ -131,12 +142,6 @@ impl RedisReader {
         Ok(members.into_iter().collect())
     }
 
-    /// The items of a list; empty if there is none.
-    pub(crate) fn lrange(&mut self, key: impl AsRef<[u8]>) -> Result<Texts, ImportError> {
-        let held = self.values("LRANGE", "list", &[key])?.into_iter().next();
-        held.unwrap_or(Ok(Vec::new())).map_err(ImportError::Invalid)
-    }
-
     /// The keys of this type (`hash`, `zset`, …) that begin with a text, in the order of their bytes.
     pub(crate) fn scan(
         &mut self,
@@ -151,44 +156,6 @@ impl RedisReader {
             within_limit(keys.len(), prefix)
         })?;
         Ok(keys.into_iter().collect())
-    }
-
-    /// What a command says of each key, which is read only if it is not too large.
-    fn values<K: AsRef<[u8]>>(
-        &mut self,
-        command: &str,
-        kind: &str,
-        keys: &[K],
-    ) -> Result<Vec<Held<Texts>>, ImportError> {
-        let mut held = Vec::with_capacity(keys.len());
-        for keys in keys.chunks(MAX_BATCH_KEYS) {
-            let sizes = self.sizes(keys)?;
-            let mut rest = keys.iter().zip(sizes).peekable();
-            while rest.peek().is_some() {
-                let mut commands = Vec::new();
-                let mut places = Vec::new();
-                let mut bytes = 0;
-                while let Some((key, size)) =
-                    rest.next_if(|(_, size)| bytes == 0 || bytes + size <= MAX_BATCH)
-                {
-                    let key = key.as_ref();
-                    if size > MAX_VALUE {
-                        held.push(Err(format!("`{}` has {size} bytes, too many", shown(key))));
-                        continue;
-                    }
-                    bytes += size;
-                    places.push((held.len(), key));
-                    held.push(Ok(Vec::new()));
-                    commands.push(reading(command, key));
-                }
-                self.count(bytes)?;
-                let replies = self.ask(&commands)?;
-                for ((place, key), reply) in places.into_iter().zip(replies) {
-                    held[place] = reply.map_err(|WrongType| not_a(kind, key));
-                }
-            }
-        }
-        Ok(held)
     }
 
     /// Runs a scan to its end, and passes on what each step found.
@@ -267,12 +234,34 @@ impl RedisReader {
     }
 }
 
-fn reading(command: &str, key: &[u8]) -> RedisCommand {
-    let mut words = vec![command.as_bytes().to_vec(), key.to_vec()];
-    if command == "LRANGE" {
-        words.extend(["0", "-1"].map(Into::into));
+/// Hashes that are asked for at once.
+#[derive(Default)]
+struct Batch<'k> {
+    commands: Vec<RedisCommand>,
+    /// Where the answers belong, and the keys.
+    places: Vec<(usize, &'k [u8])>,
+    bytes: usize,
+}
+
+/// Takes keys up to the size of a batch; one that is too large by itself is held to be unreadable.
+fn take_batch<'k>(
+    rest: &mut std::iter::Peekable<impl Iterator<Item = (&'k [u8], usize)>>,
+    held: &mut Vec<Held<Hash>>,
+) -> Batch<'k> {
+    let mut batch = Batch::default();
+    while let Some((key, size)) =
+        rest.next_if(|(_, size)| batch.bytes == 0 || batch.bytes + size <= MAX_BATCH)
+    {
+        if size > MAX_VALUE {
+            held.push(Err(format!("`{}` has {size} bytes, too many", shown(key))));
+            continue;
+        }
+        batch.bytes += size;
+        batch.places.push((held.len(), key));
+        held.push(Ok(Hash::new()));
+        batch.commands.push(vec!["HGETALL".into(), key.to_vec()]);
     }
-    words
+    batch
 }
 
 fn pairs(texts: Texts) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {

@@ -37,6 +37,8 @@ struct Answer {
     /// The next instants in milliseconds since 1970, ascending; fewer than asked for if no more come.
     #[serde(default)]
     instants: Vec<i64>,
+    /// The last instant that its code knows of, or had the time for; no limit if `None`.
+    until: Option<i64>,
     /// Why it cannot tell.
     error: Option<String>,
     /// Whether it takes another height of the sun for the event than is meant.
@@ -114,7 +116,7 @@ pub(crate) fn compare(
     Ok(compared)
 }
 
-/// Compares the instants after `from` of one job.
+/// Compares the instants after `from` of one job, up to the last that the old scheduler's code knows.
 fn one(job: &Job, entry: &Entry, from: UnixMs, count: usize, answer: &Answer) -> Comparison {
     let theirs: &[UnixMs] = &answer.instants.iter().copied().map(UnixMs).collect::<Vec<_>>();
     let limit = entry.guards.limit.map_or(usize::MAX, |limit| limit.get() as usize);
@@ -125,6 +127,7 @@ fn one(job: &Job, entry: &Entry, from: UnixMs, count: usize, answer: &Answer) ->
     let slots = slots.take(limit);
     // Beyond the last instant that was asked for, nothing is known of theirs.
     let end = theirs.last().copied().filter(|_| theirs.len() == count);
+    let end = end.or(answer.until.map(UnixMs));
     let ours: Vec<UnixMs> = match end {
         Some(end) => slots.take_while(|slot| *slot <= end + slack).take(4 * count).collect(),
         None => slots.take(count).collect(),
@@ -167,7 +170,12 @@ mod tests {
     const FROM: UnixMs = UnixMs(1_774_000_000_000);
 
     fn told(instants: &[UnixMs]) -> Answer {
-        Answer { instants: instants.iter().map(|at| at.0).collect(), error: None, horizon: false }
+        Answer {
+            instants: instants.iter().map(|at| at.0).collect(),
+            until: None,
+            error: None,
+            horizon: false,
+        }
     }
 
     fn slots(entry: &Entry, count: usize) -> Vec<UnixMs> {
@@ -193,6 +201,16 @@ mod tests {
         let entry = sample::every("x", 60);
         let theirs = slots(&entry, 3);
         assert_eq!(one(&Job::new("x"), &entry, FROM, 10, &told(&theirs)).unexplained, 7);
+    }
+
+    #[test]
+    fn beyond_what_the_old_code_knows_nothing_is_compared() {
+        let entry = sample::every("x", 60);
+        let theirs = slots(&entry, 3);
+        let until = Some(theirs[2].0 + 59_000);
+        let answer = Answer { until, ..told(&theirs) };
+        let compared = one(&Job::new("x"), &entry, FROM, 10, &answer);
+        assert_eq!((compared.same, compared.unexplained), (3, 0));
     }
 
     #[test]

@@ -13,7 +13,6 @@ use super::celery::store::{self, Asked, Routed};
 use super::celery::{names, schedules};
 use super::redis_reader::{Hash, Held, RedisReader};
 use super::{Difference, Found, ImportError, Job, Refused};
-use crate::tls::Tls;
 
 /// Imports the entries whose keys begin with `prefix`.
 ///
@@ -21,14 +20,12 @@ use crate::tls::Tls;
 ///
 /// If Redis does not answer, there are no entries, or the application cannot be asked.
 pub(crate) fn from_redis(
-    url: &str,
-    tls: &Tls,
+    redis: &mut RedisReader,
     prefix: &str,
     asked: &Asked,
     now: UnixMs,
 ) -> Result<Found, ImportError> {
-    let mut redis = RedisReader::open(url, tls)?;
-    let stored = stored(&mut redis, prefix)?;
+    let stored = stored(redis, prefix)?;
     let statics = redis.smembers(format!("{prefix}:statics"))?;
     if stored.is_empty() {
         return Err(ImportError::Invalid(format!(

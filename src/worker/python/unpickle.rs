@@ -24,10 +24,26 @@ pub enum UnpickleError {
     TooLarge,
 }
 
+/// What of a pickle became another type in JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Changed {
+    /// Bytes are shown as text.
+    pub(crate) bytes: bool,
+    /// A set became a list.
+    pub(crate) set: bool,
+    /// A tuple became a list, in the parts of the parts of the value.
+    pub(crate) tuple: bool,
+    /// A number that JSON has not became text.
+    pub(crate) number: bool,
+    /// A key became text.
+    pub(crate) key: bool,
+}
+
 /// A value that refers to its parts by index; several values, even itself, may share a part.
 enum Node {
     Plain(Value),
     List(Vec<usize>),
+    Tuple(Vec<usize>),
     /// Alternating keys and values.
     Dict(Vec<usize>),
     /// A class, or what only Python can create from one, in words.
@@ -36,12 +52,21 @@ enum Node {
 
 /// The value of a pickle of protocol 2 or later; tuples and sets become lists.
 pub(in crate::worker) fn to_json(pickle: &[u8]) -> Result<Value, UnpickleError> {
+    to_json_with_changes(pickle).map(|(value, _)| value)
+}
+
+/// The same, and what is no longer of its type.
+pub(in crate::worker) fn to_json_with_changes(
+    pickle: &[u8],
+) -> Result<(Value, Changed), UnpickleError> {
     Machine { rest: pickle, ..Machine::default() }.load()
 }
 
 /// Like [`to_json`], but what only Python can create becomes a text: `ValueError: no such user`.
 pub(in crate::worker) fn describe(pickle: &[u8]) -> Result<Value, UnpickleError> {
-    Machine { rest: pickle, describes: Some(MAX_PEEK_BYTES), ..Machine::default() }.load()
+    Machine { rest: pickle, describes: Some(MAX_PEEK_BYTES), ..Machine::default() }
+        .load()
+        .map(|(value, _)| value)
 }
 
 /// Runs a pickle: opcodes of <https://github.com/python/cpython/blob/main/Lib/pickletools.py>.
@@ -56,13 +81,20 @@ struct Machine<'p> {
     memo: Vec<usize>,
     /// About how many more bytes descriptions may take; `None` if nothing is described.
     describes: Option<usize>,
+    changed: Changed,
+}
+
+/// What building values may still cost, and what it changed.
+struct Building {
+    budget: usize,
+    changed: Changed,
 }
 
 impl Machine<'_> {
-    fn load(mut self) -> Result<Value, UnpickleError> {
+    fn load(mut self) -> Result<(Value, Changed), UnpickleError> {
         let root = self.run()?;
-        let mut budget = MAX_PEEK_BYTES;
-        self.value(root, MAX_DEPTH, &mut budget)
+        let mut building = Building { budget: MAX_PEEK_BYTES, changed: self.changed };
+        Ok((self.value(root, MAX_DEPTH, &mut building)?, building.changed))
     }
 
     fn run(&mut self) -> Result<usize, UnpickleError> {
@@ -85,6 +117,7 @@ impl Machine<'_> {
                     let bytes = self.take(8)?.try_into().map_err(|_| UnpickleError::Broken)?;
                     let float = f64::from_be_bytes(bytes);
                     let number = Number::from_f64(float).map(Value::Number);
+                    self.changed.number |= number.is_none();
                     self.push(number.unwrap_or_else(|| Value::String(float.to_string())));
                 }
                 0x8c => self.text(1)?,
@@ -93,17 +126,27 @@ impl Machine<'_> {
                 b'C' | b'U' => self.bytes(1)?,
                 b'B' | b'T' => self.bytes(4)?,
                 b'(' => self.marks.push(self.stack.len()),
-                b')' | b']' | 0x8f => self.push_node(Node::List(Vec::new())),
+                b')' => self.push_node(Node::Tuple(Vec::new())),
+                b']' => self.push_node(Node::List(Vec::new())),
+                0x8f => {
+                    self.changed.set = true;
+                    self.push_node(Node::List(Vec::new()));
+                }
                 b'}' => self.push_node(Node::Dict(Vec::new())),
-                b't' | 0x91 => {
+                b't' => {
                     let items = self.since_mark()?;
+                    self.push_node(Node::Tuple(items));
+                }
+                0x91 => {
+                    let items = self.since_mark()?;
+                    self.changed.set = true;
                     self.push_node(Node::List(items));
                 }
                 length @ 0x85..=0x87 => {
                     let length = usize::from(length - 0x84);
                     let from = self.stack.len().checked_sub(length).ok_or(UnpickleError::Broken)?;
                     let items = self.stack.split_off(from);
-                    self.push_node(Node::List(items));
+                    self.push_node(Node::Tuple(items));
                 }
                 b'a' => {
                     let item = self.pop()?;
@@ -173,13 +216,14 @@ impl Machine<'_> {
         let Node::Described(class) = &self.nodes[class] else {
             return Err(UnpickleError::NotPlain);
         };
-        let mut budget = self.describes.unwrap_or_default();
-        let args = self.value(args, MAX_DEPTH, &mut budget)?;
+        let budget = self.describes.unwrap_or_default();
+        let mut building = Building { budget, changed: Changed::default() };
+        let args = self.value(args, MAX_DEPTH, &mut building)?;
         let text = |arg: &Value| arg.as_str().map_or_else(|| arg.to_string(), str::to_owned);
         let args: Vec<_> = args.as_array().into_iter().flatten().map(text).collect();
         let separator = if args.is_empty() { "" } else { ": " };
         let created = format!("{class}{separator}{}", args.join(", "));
-        self.describes = Some(budget);
+        self.describes = Some(building.budget);
         Ok(created)
     }
 
@@ -221,9 +265,10 @@ impl Machine<'_> {
     /// An integer of more than 64 bits becomes a string of digits.
     fn integer(&mut self, bytes: usize, is_signed: bool) -> Result<(), UnpickleError> {
         let number = little_endian(self.take(bytes)?, is_signed).ok_or(UnpickleError::NotPlain)?;
-        let number = Number::from_i128(number)
+        let json = Number::from_i128(number)
             .map_or_else(|| Value::String(number.to_string()), Value::Number);
-        self.push(number);
+        self.changed.number |= json.is_string();
+        self.push(json);
         Ok(())
     }
 
@@ -239,6 +284,7 @@ impl Machine<'_> {
     fn bytes(&mut self, length: usize) -> Result<(), UnpickleError> {
         let length = self.number(length)?;
         let text = format!("b'{}'", self.take(length)?.escape_ascii());
+        self.changed.bytes = true;
         self.push(Value::String(text));
         Ok(())
     }
@@ -279,10 +325,15 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// Builds a value with its parts; each use of a part costs some of the `budget`.
-    fn value(&self, node: usize, depth: usize, budget: &mut usize) -> Result<Value, UnpickleError> {
+    /// Builds a value with its parts; each use of a part costs some of the budget.
+    fn value(
+        &self,
+        node: usize,
+        depth: usize,
+        building: &mut Building,
+    ) -> Result<Value, UnpickleError> {
         let mut pay = |cost: usize| {
-            *budget = budget.checked_sub(cost).ok_or(UnpickleError::TooLarge)?;
+            building.budget = building.budget.checked_sub(cost).ok_or(UnpickleError::TooLarge)?;
             Ok(())
         };
         let depth = depth.checked_sub(1).ok_or(UnpickleError::TooLarge)?;
@@ -297,17 +348,23 @@ impl Machine<'_> {
                 pay(value.as_str().map_or(0, str::len))?;
                 Ok(value.clone())
             }
-            Node::List(items) => {
-                items.iter().map(|item| self.value(*item, depth, budget)).collect()
+            Node::List(items) | Node::Tuple(items) => {
+                let is_tuple = matches!(self.nodes[node], Node::Tuple(_));
+                // The value itself and its parts are what their reader expects.
+                building.changed.tuple |= is_tuple && depth + 2 < MAX_DEPTH;
+                items.iter().map(|item| self.value(*item, depth, building)).collect()
             }
             Node::Dict(items) => {
                 let mut members = Map::new();
                 for pair in items.chunks_exact(2) {
-                    let key = match self.value(pair[0], depth, budget)? {
+                    let key = match self.value(pair[0], depth, building)? {
                         Value::String(text) => text,
-                        other => other.to_string(),
+                        other => {
+                            building.changed.key = true;
+                            other.to_string()
+                        }
                     };
-                    members.insert(key, self.value(pair[1], depth, budget)?);
+                    members.insert(key, self.value(pair[1], depth, building)?);
                 }
                 Ok(Value::Object(members))
             }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::message::JOB;
 use crate::worker::decode::{inflated, instant};
-use crate::worker::python::unpickle;
+use crate::worker::python::unpickle::{self, Changed};
 use crate::worker::{Bodies, DecodeError, Waiting};
 
 /// The fields of a job's hash to read.
@@ -62,6 +62,37 @@ fn call(data: &[u8]) -> Result<(String, Value, Value), DecodeError> {
         Ok([Value::String(task), Value::Null, args, kwargs]) => Ok((task, args, kwargs)),
         Ok(_) => Err(DecodeError::Malformed("a call of a method of an object")),
         Err(_) => Err(DecodeError::Malformed("a call of another form")),
+    }
+}
+
+/// The call of a job that is to be sent again.
+#[derive(Debug)]
+pub(crate) struct StoredCall {
+    /// The dotted path of the function.
+    pub(crate) func: String,
+    pub(crate) args: Value,
+    pub(crate) kwargs: Value,
+    /// Whether the job's serializer is JSON.
+    pub(crate) is_json: bool,
+    /// What would arrive as another type.
+    pub(crate) changed: Changed,
+}
+
+/// Reads the field `data` of a job's hash.
+pub(crate) fn stored_call(data: &[u8]) -> Result<StoredCall, DecodeError> {
+    let (func, args, kwargs) = call(data)?;
+    let data = inflated(data)?;
+    let is_json = data.first() != Some(&0x80);
+    let changed =
+        if is_json { Changed::default() } else { unpickle::to_json_with_changes(&data)?.1 };
+    Ok(StoredCall { func, args, kwargs, is_json, changed })
+}
+
+/// Reads the field `meta` of a job's hash.
+pub(crate) fn stored_meta(meta: &[u8]) -> Result<Map<String, Value>, DecodeError> {
+    match value(meta)? {
+        Value::Object(meta) => Ok(meta),
+        _ => Err(DecodeError::Malformed("`meta` is no mapping")),
     }
 }
 

@@ -13,6 +13,7 @@ mod result;
 
 use uuid::Uuid;
 
+pub(crate) use self::decode::{StoredCall, stored_call, stored_meta};
 pub use self::dotted::check as check_dotted;
 pub use self::options::{Callback, Dependency, RqOptions};
 pub use self::queue::{RqQueue, Serializer};

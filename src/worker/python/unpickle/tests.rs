@@ -21,6 +21,18 @@ fn what_python_writes_of_plain_values_is_read() {
 }
 
 #[test]
+fn what_becomes_another_type_is_told() {
+    let changed = |pickle: &[u8]| to_json_with_changes(pickle).unwrap().1;
+    let all = Changed { bytes: true, tuple: false, number: true, key: true, set: false };
+    assert_eq!(changed(PROTOCOL_5), all);
+    // ("f", None, ((1,),), {}) and ("f", None, (1,), {})
+    let nested = b"\x80\x02(X\x01\0\0\0fNK\x01\x85\x85}t.";
+    assert!(changed(nested).tuple);
+    assert_eq!(changed(b"\x80\x02(X\x01\0\0\0fNK\x01\x85}t."), Changed::default());
+    assert!(changed(b"\x80\x04\x8f.").set);
+}
+
+#[test]
 fn what_names_a_class_or_a_call_is_refused() {
     // os.system("id"), named in two ways.
     for pickle in

@@ -1,0 +1,200 @@
+//! BullMQ's job schedulers (since 5.16): for each queue a sorted set of their ids, and a hash for each.
+
+mod options;
+
+use std::path::PathBuf;
+
+use downbeat_time::{UnixMs, Zone};
+use serde_json::{Map, Value, json};
+
+use super::compare::OldScheduler;
+use super::cron::{self, Dialect};
+use super::interpreter::Interpreter;
+use super::literal::literal;
+use super::names::Names;
+use super::redis_reader::{Hash, RedisReader};
+use super::{Difference, Found, ImportError, Job, lengths};
+
+/// Asks BullMQ's own functions.
+const SCRIPT: &str = include_str!("script.js");
+/// What the key of a queue's schedulers ends with.
+const REPEAT: &[u8] = b":repeat";
+
+/// Which schedulers to import, and how to ask BullMQ.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) prefix: String,
+    /// All queues if empty.
+    pub(crate) queues: Vec<String>,
+    /// By whose clock patterns without `tz` are read; UTC if `None`.
+    pub(crate) timezone: Option<String>,
+    pub(crate) node: Option<PathBuf>,
+}
+
+/// Imports the job schedulers of these queues.
+///
+/// # Errors
+///
+/// If Redis does not answer, or holds none.
+pub(crate) fn from_redis(
+    reader: &mut RedisReader,
+    asked: Asked,
+    now: UnixMs,
+) -> Result<Found, ImportError> {
+    let queues = match &asked.queues[..] {
+        [] => queues(reader, &asked.prefix)?,
+        named => named.to_vec(),
+    };
+    let zone = asked.timezone.unwrap_or_else(|| "UTC".to_owned());
+    let program = asked.node.unwrap_or_else(|| "node".into());
+    let interpreter = Interpreter { program, flag: "-e", script: SCRIPT, option: "--node PATH" };
+    let request = Map::from_iter([("timezone".to_owned(), json!(zone))]);
+    let mut found = Found {
+        source: format!("BullMQ in {}", reader.address()),
+        notes: notes(&zone),
+        timezone: Some(zone),
+        old: Some(OldScheduler { interpreter, request }),
+        ..Found::default()
+    };
+    let mut names = Names::default();
+    let is_one_queue = queues.len() == 1;
+    for queue in &queues {
+        let key = format!("{}:{queue}:repeat", asked.prefix);
+        let schedulers = reader.zrange(&key)?;
+        let keys: Vec<Vec<u8>> =
+            schedulers.iter().map(|(id, _)| [key.as_bytes(), b":", id].concat()).collect();
+        for ((id, next), held) in schedulers.iter().zip(reader.hgetall(&keys)?) {
+            let id = String::from_utf8_lossy(id);
+            let name = if is_one_queue { id.to_string() } else { format!("{queue}/{id}") };
+            let mut job = Job::new(names.unique(&name));
+            #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
+            let next = UnixMs(*next as i64);
+            match held {
+                Ok(hash) => fill(&mut job, &hash, next, now),
+                Err(why) => job.cannot(why, Some("add it again with `upsertJobScheduler`")),
+            }
+            job.set("queue", queue.clone());
+            found.jobs.push(job);
+        }
+        let settings = match &*asked.prefix {
+            "bull" => json!({"worker": "bullmq"}),
+            prefix => json!({"worker": "bullmq", "options": {"prefix": prefix}}),
+        };
+        found.queues.insert(queue.clone(), settings);
+    }
+    if found.jobs.is_empty() {
+        return Err(ImportError::Invalid(format!(
+            "no job scheduler in {}: no queue with the prefix `{}` has any; name another with --prefix",
+            reader.address(),
+            asked.prefix
+        )));
+    }
+    Ok(found)
+}
+
+/// The queues that have schedulers.
+fn queues(reader: &mut RedisReader, prefix: &str) -> Result<Vec<String>, ImportError> {
+    let front = format!("{prefix}:");
+    let keys = reader.scan(&front, "zset")?;
+    let queue = |key: &Vec<u8>| {
+        let queue = key.strip_prefix(front.as_bytes())?.strip_suffix(REPEAT)?;
+        Some(String::from_utf8_lossy(queue).into_owned()).filter(|queue| !queue.contains(':'))
+    };
+    Ok(keys.iter().filter_map(queue).collect())
+}
+
+fn notes(zone: &str) -> Vec<String> {
+    vec![
+        format!(
+            "Patterns without `tz` are read by the clock of {zone}: BullMQ reads them by that of the worker's \
+             machine; say which with --timezone."
+        ),
+        "BullMQ makes a scheduler's next job when a worker starts the last one, so it leaves out what comes due \
+         while none does; here each slot is sent."
+            .to_owned(),
+        "BullMQ keeps finished jobs unless the job or the worker says otherwise. An entry says \
+         `remove_on_complete: false` where the scheduler says nothing, and a worker's own setting then does not \
+         count."
+            .to_owned(),
+        "A job's id is the task id here, not `repeat:ID:MS`. Remove the old schedulers with \
+         `await queue.removeJobScheduler(ID)`; that removes their waiting job, too."
+            .to_owned(),
+    ]
+}
+
+fn fill(job: &mut Job, hash: &Hash, next: UnixMs, now: UnixMs) {
+    let text = |name: &str| {
+        let value = String::from_utf8_lossy(hash.get(name.as_bytes())?).into_owned();
+        Some(value).filter(|value| !value.is_empty())
+    };
+    let number = |name: &str| text(name)?.parse::<f64>().ok();
+    job.set("task", text("name").unwrap_or_default());
+    if !hash.contains_key(&b"ic"[..]) {
+        job.cannot(
+            "it is a repeatable job of BullMQ before 5.16, whose data only its next job has",
+            Some("add it with `upsertJobScheduler`"),
+        );
+        return;
+    }
+    let mut theirs = Map::new();
+    for name in ["pattern", "tz"] {
+        theirs.extend(text(name).map(|value| (name.to_owned(), json!(value))));
+    }
+    for name in ["every", "startDate", "endDate"] {
+        theirs.extend(number(name).map(|value| (name.to_owned(), json!(value))));
+    }
+    theirs.insert("next".to_owned(), json!(next.0));
+    match (text("pattern"), number("every")) {
+        (Some(pattern), _) => cron::set(job, &pattern, Dialect::CronParser),
+        (None, Some(every)) => {
+            lengths::set_every(job, every / 1000.0);
+            job.set("anchor", Zone::utc().to_rfc3339(next));
+        }
+        (None, None) => job.cannot("it has neither `pattern` nor `every`", None),
+    }
+    if let Some(zone) = text("tz") {
+        job.set("timezone", zone);
+    }
+    let instant = |name: &str| {
+        #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
+        number(name).map(|ms| UnixMs(ms as i64))
+    };
+    // Steps begin with the next job; before that, the start is still to come.
+    if let Some(start) = instant("startDate").filter(|start| *start > now) {
+        job.set("start", Zone::utc().to_rfc3339(start));
+    }
+    if let Some(end) = instant("endDate") {
+        job.set("end", Zone::utc().to_rfc3339(end));
+    }
+    limit(job, number("limit"), number("ic"), &mut theirs);
+    job.theirs = Value::Object(theirs);
+    data(job, text("data"));
+    options::set(job, text("opts").as_deref().unwrap_or("{}"));
+}
+
+/// The count includes the job that waits, which is removed with its scheduler.
+fn limit(job: &mut Job, limit: Option<f64>, count: Option<f64>, theirs: &mut Map<String, Value>) {
+    let Some(limit) = limit else { return };
+    #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
+    let left = (limit - count.unwrap_or(1.0) + 1.0) as i64;
+    if left < 1 {
+        return job.cannot(format!("its limit of {limit} jobs is used up"), None);
+    }
+    job.set("limit", left);
+    theirs.insert("left".to_owned(), left.into());
+}
+
+fn data(job: &mut Job, data: Option<String>) {
+    match data.map(|data| serde_json::from_str(&data)) {
+        None => {}
+        Some(Ok(Value::Object(data))) if data.is_empty() => {}
+        Some(Ok(Value::Object(data))) => job.set("kwargs", literal(Value::Object(data))),
+        Some(Ok(_)) => job.cannot("its data is no object", Some("put it into one: `{value: …}`")),
+        Some(Err(error)) => job.cannot(format!("its data is not JSON: {error}"), None),
+    }
+}
+
+/// Something that a scheduler says and an entry cannot.
+fn drop_option(job: &mut Job, name: &str) {
+    job.differs(Difference::Dropped(format!("the option `{name}`")));
+}

@@ -1,0 +1,54 @@
+// Asks BullMQ when job schedulers come due next.
+//
+// downbeat runs this with Node, in a folder where `bullmq` can be required. It reads a request from standard input
+// and writes one JSON document to standard output. It connects to nothing.
+const request = JSON.parse(require('fs').readFileSync(0, 'utf8'));
+// BullMQ reads patterns without a zone by the clock of its machine.
+process.env.TZ = request.timezone;
+const { defaultRepeatStrategy, getNextMillis } = require('bullmq');
+
+const HOUR = 3600000;
+// All together must answer in time; what is rare takes cron-parser long.
+const BUDGET = 120000 / Math.max(request.schedules.length, 1);
+
+function* ofPattern(asked, start) {
+  const { pattern, tz, startDate, endDate } = asked;
+  const options = { pattern, tz, startDate, endDate };
+  const strategy = defaultRepeatStrategy || getNextMillis;
+  let at = start;
+  for (;;) {
+    // cron-parser gives up at some changes of the clock, and BullMQ then ends the scheduler; what would come after?
+    const due = [0, 1, 3, 25].map((hours) => at + hours * HOUR).reduce((found, from) => found || strategy(from, options), 0);
+    if (!due || due <= at || (endDate && due > endDate)) return;
+    yield due;
+    at = due;
+  }
+}
+
+// BullMQ's script in Redis adds the interval to when the last job was due.
+function* ofEvery({ every, next, endDate }, start) {
+  let due = next + Math.max(0, Math.floor((start - next) / every)) * every;
+  for (; !endDate || due <= endDate; due += every) yield due;
+}
+
+function upcoming(asked) {
+  const instants = [];
+  const stop = Date.now() + BUDGET;
+  const count = Math.min(request.count, asked.left || request.count);
+  const dues = asked.pattern ? ofPattern(asked, request.from) : ofEvery(asked, request.from);
+  for (const due of dues) {
+    if (due > request.from) instants.push(due);
+    if (instants.length === count) break;
+    if (Date.now() > stop) return { instants, until: due };
+  }
+  return { instants };
+}
+
+const answers = request.schedules.map((asked) => {
+  try {
+    return upcoming(asked);
+  } catch (error) {
+    return { error: String(error).slice(0, 300) };
+  }
+});
+process.stdout.write(JSON.stringify(answers));
