@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
+use clap_complete::ArgValueCandidates;
 
-use super::Json;
+use super::{Json, candidates};
 use crate::import::compare::MAX_INSTANTS;
 
 /// `import`.
@@ -55,6 +56,16 @@ Examples:
 Reads the keys and changes nothing. With --app, it executes the application's code, \
 as beat does, but connects to no broker.")]
     Redbeat(Redbeat),
+    /// A crontab, whose commands become tasks
+    #[command(after_help = "\
+Examples:
+  downbeat import crontab /etc/cron.d/shop --map 'manage.py report=shop.report'
+  crontab -l > crontab.txt && downbeat import crontab crontab.txt
+
+A command that no --map names becomes the task `shell.run` with the command as \
+its argument. cron has no code that could be asked, so --compare does not work \
+here; a crontab line means the same in both.")]
+    Crontab(Crontab),
 }
 
 /// What all sources have in common.
@@ -134,4 +145,33 @@ pub struct Application {
     /// The zone of crontabs that have none of their own [default: the application's, else UTC]
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
+}
+
+/// `import crontab`.
+#[derive(Debug, Args)]
+pub struct Crontab {
+    /// The file, as `crontab -l` prints it or as in /etc
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// A part of a command (`*` for anything) and the task that stands for it; repeated
+    #[arg(long = "map", value_name = "PATTERN=TASK", value_parser = task_of_pattern)]
+    pub tasks: Vec<(String, String)>,
+    /// Whether the command comes after a user [default: in files of /etc]
+    #[arg(long, value_name = "BOOL")]
+    pub user_column: Option<bool>,
+    /// The zone of the machine that runs it [default: this machine's]
+    #[arg(long, value_name = "ZONE", add = ArgValueCandidates::new(candidates::zones))]
+    pub timezone: Option<String>,
+    /// In common
+    #[command(flatten)]
+    pub importing: Importing,
+}
+
+fn task_of_pattern(text: &str) -> Result<(String, String), String> {
+    match text.rsplit_once('=') {
+        Some((pattern, task)) if !pattern.is_empty() && !task.is_empty() => {
+            Ok((pattern.to_owned(), task.to_owned()))
+        }
+        _ => Err("expected PATTERN=TASK, such as `manage.py report=shop.report`".to_owned()),
+    }
 }

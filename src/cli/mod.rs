@@ -14,7 +14,7 @@ use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 use clap_complete::env::CompleteEnv;
 
 pub use self::import::{
-    Application, CeleryBeat, DjangoCeleryBeat, Import, Importing, Redbeat, Source,
+    Application, CeleryBeat, Crontab, DjangoCeleryBeat, Import, Importing, Redbeat, Source,
 };
 pub use self::publishing::{Backfill, Pause, Resume, Trigger};
 pub use self::reading::{Check, DayMatch, Diff, Explain, History, List, Next, Peek, Plan, Status};
@@ -221,17 +221,22 @@ mod tests {
         let mut command = command();
         // The width is passed on to each command.
         command.build();
-        let subcommands = command.get_subcommands().filter(|sub| sub.get_name() != "help");
-        for mut sub in subcommands.cloned() {
-            let help = sub.render_help().to_string();
-            let examples = help.split("Examples:\n").nth(1).unwrap_or_default();
-            let examples = examples
-                .lines()
-                .take_while(|line| line.starts_with("  downbeat ") || line.starts_with("  eval "));
-            assert!(examples.count() >= 2, "{help}");
-            assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
-            assert!(help.lines().count() <= 45, "{help}");
-            assert!(help.contains(SEE_SETTINGS) && !help.contains("--tls-ca"), "{help}");
+        let own = |sub: &&clap::Command| sub.get_name() != "help";
+        for sub in command.get_subcommands().filter(own) {
+            check_help(sub, SEE_SETTINGS);
+            sub.get_subcommands().filter(own).for_each(|source| check_help(source, "Options:"));
         }
+    }
+
+    fn check_help(command: &clap::Command, part: &str) {
+        let help = command.clone().render_help().to_string();
+        let examples = help.split("Examples:\n").nth(1).unwrap_or_default();
+        let is_example = |line: &&str| {
+            ["  downbeat ", "  eval ", "  crontab "].iter().any(|start| line.starts_with(start))
+        };
+        assert!(examples.lines().take_while(is_example).count() >= 2, "{help}");
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        assert!(help.lines().count() <= 45, "{help}");
+        assert!(help.contains(part) && !help.contains("--tls-ca"), "{help}");
     }
 }

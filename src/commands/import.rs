@@ -1,7 +1,7 @@
 //! `import`: the schedules of another scheduler as schedule files.
 
 use std::fs;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use downbeat_time::{UnixMs, Zone};
@@ -12,6 +12,7 @@ use crate::cli::Source;
 use crate::clock;
 use crate::import::celery::store::Asked;
 use crate::import::compare::{Comparison, compare};
+use crate::import::crontab::{self, Reading};
 use crate::import::django_celery_beat::from_dump;
 use crate::import::redbeat::from_redis;
 use crate::import::report::{Imported, Report};
@@ -50,6 +51,19 @@ pub(super) fn import(asked: cli::Import) -> Result<Exit, Failure> {
             let found = from_redis(&asked.url, &Tls::default(), &asked.prefix, &application, now)?;
             finish(found, "redbeat", &asked.importing, now)
         }
+        Source::Crontab(asked) => {
+            let reading = Reading {
+                tasks: asked.tasks,
+                has_user: asked.user_column,
+                timezone: asked.timezone,
+            };
+            finish(
+                crontab::from_file(&asked.file, &reading)?,
+                "crontab",
+                &asked.importing,
+                clock::wall(),
+            )
+        }
     }
 }
 
@@ -81,6 +95,7 @@ fn finish(
         show::json(&report)?;
     } else {
         tell(&report, &found, asked.output.is_some())?;
+        show::problems(&verified.warnings);
     }
     Ok(if report.is_incomplete() { Exit::No } else { Exit::Fine })
 }
@@ -140,7 +155,7 @@ fn tell(report: &Report, found: &Found, is_written: bool) -> Result<(), Failure>
         // A person who reads the file needs no list of what is the same.
         let changed =
             changed.filter(|(entry, _)| entry.grade != Grade::Same || entry.comparison.is_some());
-        changed.for_each(|(_, row)| show::complain(&row.join("  ")));
+        changed.for_each(|(_, row)| show::complain(&row.join(": ")));
     }
     show::complain(&format!("downbeat: {}", summary(&found.jobs)));
     report.notes.iter().for_each(|note| show::complain(&format!("note: {note}")));
@@ -150,7 +165,7 @@ fn tell(report: &Report, found: &Found, is_written: bool) -> Result<(), Failure>
         let what = comparison.error.clone().unwrap_or_else(|| comparison.examples.join(", "));
         show::complain(&format!("unexplained: {entry}: {what}"));
     }
-    if is_compared && !io::stderr().is_terminal() {
+    if is_compared {
         let count = |of: fn(&Comparison) -> usize| {
             report
                 .entries
@@ -181,7 +196,9 @@ fn row(entry: &Imported, is_compared: bool) -> Vec<String> {
         Some(instead) => format!("{}; {instead}", cannot.why),
         None => cannot.why.clone(),
     });
-    let how = why.chain(differences).collect::<Vec<_>>().join("; ");
+    let how: Vec<String> =
+        if entry.cannot.is_some() { why.collect() } else { differences.collect() };
+    let how = how.join("; ");
     let compared = is_compared.then(|| entry.comparison.as_ref().map(compared).unwrap_or_default());
     [Some(entry.entry.clone()), Some(grade.to_owned()), compared, Some(how)]
         .into_iter()

@@ -99,6 +99,7 @@ fn page() -> String {
     page.control("SH", ["COMMANDS"]);
     for command in command.get_subcommands() {
         subcommand(&mut page, command);
+        command.get_subcommands().for_each(|source| subcommand(&mut page, source));
     }
     let more = text(command.get_after_help());
     for (title, start) in [("EXIT STATUS", "Exit status: "), ("EXAMPLES", EXAMPLES)] {

@@ -9,14 +9,12 @@ pub(crate) enum Difference {
     Anchor,
     /// A length was rounded to what is possible here; the text says from what to what.
     Rounded(String),
-    /// An option of the job has no counterpart and is left out; the text names it.
+    /// Something of the job has no counterpart and is left out; the text names it.
     Dropped(String),
     /// The old scheduler computes an event of the sun for another height than is meant.
     Horizon,
     /// The entry names no queue, and the application that may route it was not asked.
     Unrouted,
-    /// A value is fixed here that the old scheduler computed; the text says which.
-    Fixed(String),
     /// Something else, in one clause.
     Other(String),
 }
@@ -30,7 +28,6 @@ impl Difference {
             Difference::Dropped(_) => "dropped",
             Difference::Horizon => "horizon",
             Difference::Unrouted => "unrouted",
-            Difference::Fixed(_) => "fixed",
             Difference::Other(_) => "other",
         }
     }
@@ -43,7 +40,7 @@ impl Difference {
                  from 1970-01-01 in UTC, or from `anchor`"
             }
             Difference::Rounded(_) => "a length is rounded",
-            Difference::Dropped(_) => "a setting without a counterpart here is left out",
+            Difference::Dropped(_) => "what has no counterpart here is left out",
             Difference::Horizon => {
                 "this version of Celery takes `dusk_astronomical` for the sun 18° above the horizon, in the afternoon; \
                  here, as in later versions, it is 18° below"
@@ -52,7 +49,6 @@ impl Difference {
                 "the job names no queue, and goes to `celery` here; the application may have another default queue, \
                  or route it elsewhere"
             }
-            Difference::Fixed(_) => "a value that was computed before is fixed now",
             Difference::Other(_) => "as the entry says",
         }
     }
@@ -61,18 +57,15 @@ impl Difference {
     pub(crate) fn detail(&self) -> &str {
         match self {
             Difference::Anchor | Difference::Horizon | Difference::Unrouted => "",
-            Difference::Rounded(text)
-            | Difference::Dropped(text)
-            | Difference::Fixed(text)
-            | Difference::Other(text) => text,
+            Difference::Rounded(text) | Difference::Dropped(text) | Difference::Other(text) => text,
         }
     }
 
-    /// The code with the detail, for a comment and a table.
-    pub(crate) fn in_words(&self) -> String {
+    /// The detail, or the code if there is none; the code's meaning is said elsewhere.
+    pub(crate) fn in_words(&self) -> &str {
         match self.detail() {
-            "" => self.code().to_owned(),
-            detail => format!("{}: {detail}", self.code()),
+            "" => self.code(),
+            detail => detail,
         }
     }
 }

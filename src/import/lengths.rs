@@ -36,7 +36,7 @@ pub(crate) fn set_length(job: &mut Job, key: &str, seconds: f64) {
             let millis = u64::try_from(length.as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
             job.set(key, duration::format(Duration::from_millis(millis)));
         }
-        None => job.differs(Difference::Dropped(format!("`{key}` of {seconds} s"))),
+        None => job.differs(Difference::Dropped(format!("`{key}` of {seconds} s is left out"))),
     }
 }
 

@@ -10,6 +10,7 @@
 
 pub(crate) mod celery;
 pub(crate) mod compare;
+pub(crate) mod crontab;
 mod difference;
 pub(crate) mod django_celery_beat;
 mod error;

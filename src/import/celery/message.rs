@@ -35,9 +35,6 @@ impl Message {
         }
         job.set("queue", self.queue.clone());
         options::set(job, &self.options, is_amqp);
-        if !self.registered {
-            job.differs(Difference::Other("the application does not register its task".to_owned()));
-        }
         self.problems.iter().for_each(|problem| tell(job, problem));
     }
 }

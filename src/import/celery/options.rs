@@ -52,9 +52,9 @@ pub(crate) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
                 "the body is JSON, not {}: workers must accept it",
                 value.as_str().unwrap_or("what it was")
             ))),
-            ("compression", _) => job.differs(Difference::Dropped(
-                "compression: bodies are sent as they are".to_owned(),
-            )),
+            ("compression", _) => {
+                job.differs(Difference::Dropped("bodies are not compressed".to_owned()))
+            }
             ("countdown", Value::Number(seconds)) if seconds.as_f64() == Some(0.0) => {}
             ("delivery_mode", Value::Number(mode)) if mode.as_u64() == Some(2) => {}
             ("delivery_mode", Value::String(mode)) if mode == "persistent" => {}
@@ -63,7 +63,9 @@ pub(crate) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
                 Some("let the entry fire that much later"),
             ),
             (name, _) if WITHOUT_EFFECT.contains(&name) => {}
-            (name, _) => job.differs(Difference::Dropped(format!("the option `{name}`"))),
+            (name, _) => {
+                job.differs(Difference::Dropped(format!("the option `{name}` is left out")))
+            }
         }
     }
     if !own.is_empty() {
@@ -90,7 +92,7 @@ fn expires(job: &mut Job, value: &Value) {
             )));
         }
         (None, None) => job.differs(Difference::Dropped(
-            "`expires`, which is neither a length nor an instant".to_owned(),
+            "`expires` is left out, as it is neither a length nor an instant".to_owned(),
         )),
     }
 }
@@ -175,7 +177,7 @@ mod tests {
     fn what_has_no_counterpart_is_named() {
         assert_eq!(
             with(json!({"frobnicate": 1})).differences,
-            [Difference::Dropped("the option `frobnicate`".to_owned())]
+            [Difference::Dropped("the option `frobnicate` is left out".to_owned())]
         );
         assert!(with(json!({"countdown": 5})).cannot.is_some());
         assert!(

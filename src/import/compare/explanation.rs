@@ -12,8 +12,7 @@ use crate::schedule::Entry;
 /// skipped or repeated hour by that hour, and some look an hour further.
 const NEAR_CHANGE: Duration = Duration::from_secs(3 * 3600);
 /// The sun's position is computed to about a minute.
-pub(super) const SUN: i64 = 2 * 60_000;
-
+pub(super) const SUN: Duration = Duration::from_secs(120);
 /// Since 2038, zones of `pytz` have the offset of this instant, 2037-12-31, for ever.
 const LAST_OLD_RULE: UnixMs = UnixMs(2_145_830_400_000);
 
@@ -109,7 +108,8 @@ impl<'a> Explainer<'a> {
 
     /// Whether the other side has an instant nearby.
     fn has_neighbour(&self, at: UnixMs) -> bool {
-        self.other_side(at).iter().any(|other| (other.0 - at.0).abs() <= SUN)
+        let is_near = |other: &UnixMs| Duration::from_millis(other.0.abs_diff(at.0)) <= SUN;
+        self.other_side(at).iter().any(is_near)
     }
 
     /// Whether the other side has the same reading of a clock that is never changed after 2037.

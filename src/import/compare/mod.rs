@@ -7,6 +7,7 @@ mod explanation;
 
 use std::collections::BTreeMap;
 use std::iter;
+use std::time::Duration;
 
 use downbeat_time::{Timing, UnixMs};
 use serde::{Deserialize, Serialize};
@@ -116,18 +117,20 @@ pub(crate) fn compare(
 /// Compares the instants after `from` of one job.
 fn one(job: &Job, entry: &Entry, from: UnixMs, count: usize, answer: &Answer) -> Comparison {
     let theirs: &[UnixMs] = &answer.instants.iter().copied().map(UnixMs).collect::<Vec<_>>();
+    // An event of the sun may be on either side of both ends.
+    let slack =
+        if matches!(entry.timing, Timing::Solar(_)) { explanation::SUN } else { Duration::ZERO };
+    let slots = iter::successors(entry.next_slot(from - slack), |slot| entry.next_slot(*slot));
     let limit = entry.guards.limit.map_or(usize::MAX, |limit| limit.get() as usize);
-    let slots = iter::successors(entry.next_slot(from), |slot| entry.next_slot(*slot)).take(limit);
+    let slots = slots.take(limit);
     // Beyond the last instant that was asked for, nothing is known of theirs.
-    let ours: Vec<UnixMs> = match theirs.last() {
-        Some(last) if theirs.len() == count => {
-            let is_of_sun = matches!(entry.timing, Timing::Solar(_));
-            let last = last.0 + if is_of_sun { explanation::SUN } else { 0 };
-            slots.take_while(|slot| slot.0 <= last).take(4 * count).collect()
-        }
-        _ => slots.take(count).collect(),
+    let end = theirs.last().copied().filter(|_| theirs.len() == count);
+    let ours: Vec<UnixMs> = match end {
+        Some(end) => slots.take_while(|slot| *slot <= end + slack).take(4 * count).collect(),
+        None => slots.take(count).collect(),
     };
-    let [only_theirs, only_ours] = differences(theirs, &ours);
+    let [only_theirs, mut only_ours] = differences(theirs, &ours);
+    only_ours.retain(|slot| *slot > from + slack && end.is_none_or(|end| *slot <= end));
     let same = theirs.len() - only_theirs.len();
     let mut comparison = Comparison { theirs: theirs.len(), same, ..Comparison::default() };
     let explain = explanation::Explainer::new(job, entry, theirs, &ours, answer.horizon);

@@ -1,7 +1,7 @@
 //! The comment at the head of a file: where it comes from, and what its words mean.
 
 use super::yaml::Yaml;
-use crate::import::{Difference, Found, Grade, Job};
+use crate::import::{Found, Grade, Job};
 
 /// Maximum length of a line of the head.
 const WIDTH: usize = 110;
@@ -15,7 +15,7 @@ pub(super) fn write(found: &Found, out: &mut Yaml) {
     for difference in imported.flat_map(|job| &job.differences) {
         // What is said in full beside the entry needs no meaning.
         let meaning = (difference.code(), difference.meaning());
-        if !matches!(difference, Difference::Other(_)) && !meanings.contains(&meaning) {
+        if difference.detail().is_empty() && !meanings.contains(&meaning) {
             meanings.push(meaning);
         }
     }

@@ -84,7 +84,7 @@ pub(crate) fn settings_file(found: &Found) -> Option<String> {
 
 fn entry(out: &mut Yaml, job: &Job, keys: &Map<String, Value>) {
     for difference in &job.differences {
-        out.comment(2, &format!("differs ({}", difference.in_words().replacen(": ", "): ", 1)));
+        out.comment(2, &format!("differs: {}", difference.in_words()));
     }
     out.block(2, &job.name, keys);
 }
@@ -96,7 +96,7 @@ fn leave_out(out: &mut Yaml, job: &Job, Cannot { why, instead }: &Cannot) {
     out.gap();
     out.comment(2, &format!("left out: {why}"));
     if let Some(instead) = instead {
-        out.comment(2, instead);
+        out.comment(2, &format!("instead: {instead}"));
     }
     for line in lost.into_text().lines() {
         out.line(&format!("  # {}", line.strip_prefix("  ").unwrap_or(line)));
@@ -166,15 +166,15 @@ mod tests {
         assert!(head.contains("# - anchor: the old scheduler counts"), "{head}");
         assert_eq!(
             entries,
-            "  # differs (anchor)\n  poll:\n    task: shop.poll\n    every: 10s\n    args: [a b, {deep: [true, null]}, \
-             \"12:30\"]\n\n  # left out: its schedule is a class of its own\n  # list its instants with `at`\n  \
+            "  # differs: anchor\n  poll:\n    task: shop.poll\n    every: 10s\n    args: [a b, {deep: [true, null]}, \
+             \"12:30\"]\n\n  # left out: its schedule is a class of its own\n  # instead: list its instants with `at`\n  \
              # odd one:\n  #   task: shop.odd\n  #   every: 10s\n  #   queue: celery\n"
         );
         let lines = written.lines[0].1.clone();
         let at = |line: usize| written.text.lines().nth(line - 1).unwrap();
         assert_eq!(
             (at(lines.start), at(lines.end - 1).trim_start()),
-            ("  # differs (anchor)", r#"args: [a b, {deep: [true, null]}, "12:30"]"#)
+            ("  # differs: anchor", r#"args: [a b, {deep: [true, null]}, "12:30"]"#)
         );
     }
 
@@ -202,7 +202,7 @@ mod tests {
         hostile.differs(Difference::Other("two\nlines".to_owned()));
         let text = schedule_file(&found(vec![hostile])).text;
         assert!(text.contains("\"x: {\\n  y\":\n    task: \"t\\u001b[31m\"\n"), "{text}");
-        assert!(text.contains("  # differs (other): two\\nlines\n"), "{text}");
+        assert!(text.contains("  # differs: two\\nlines\n"), "{text}");
         assert!(text.contains("    queue: \"#q\"\n"), "{text}");
     }
 }

@@ -1,0 +1,131 @@
+//! `downbeat import celery-beat`.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::downbeat::Place;
+use crate::support::tools::{needs, python};
+
+/// An application with an entry of each kind.
+const SHOP: &str = r#"
+from datetime import timedelta
+from celery import Celery
+from celery.beat import BeatLazyFunc
+from celery.schedules import crontab, schedule, solar
+
+print("what an application prints is no answer")
+app = Celery("shop", broker="redis://:s3cret@127.0.0.1:1/0")
+app.conf.timezone = "Europe/Berlin"
+app.conf.task_routes = {"shop.mail.*": {"queue": "mail"}}
+
+class Weekdays(crontab):
+    pass
+
+class Moon(schedule):
+    def is_due(self, last_run_at):
+        return super().is_due(last_run_at)
+
+@app.task(name="shop.poll", queue="fast", priority=5, expires=120)
+def poll():
+    pass
+
+app.conf.beat_schedule = {
+    "poll": {"task": "shop.poll", "schedule": 10.0, "options": {"expires": 8}},
+    "weekdays": {"task": "shop.poll", "schedule": Weekdays(minute=[30, 45], hour="2", day_of_week="mon-fri")},
+    "both days": {"task": "shop.mail.send", "schedule": crontab(0, 3, day_of_month="1-7", day_of_week="mon"),
+                  "args": ("{{ name }}", {"deep": [1.5, None]})},
+    "sunset": {"task": "shop.mail.send", "schedule": solar("sunset", 52.5, 13.4)},
+    "moon": {"task": "shop.mail.send", "schedule": Moon(30)},
+    "lazy": {"task": "shop.mail.send", "schedule": 30.0, "args": (BeatLazyFunc(list),)},
+    "object": {"task": "shop.mail.send", "schedule": 30.0, "args": (timedelta(1),)},
+    "huge": {"task": "shop.mail.send", "schedule": 30.0, "kwargs": {"n": 2**70}},
+}
+
+@app.on_after_finalize.connect
+def add(sender, **_):
+    sender.add_periodic_task(crontab(hour=7, minute=30), poll.s(), name="added")
+"#;
+
+fn shop() -> Place {
+    let place = Place::new();
+    fs::write(place.path().join("shop.py"), SHOP).unwrap();
+    place
+}
+
+#[test]
+fn an_application_becomes_a_schedule_file_that_is_proved_entry_by_entry() {
+    needs!(Python);
+    let place = shop();
+    let python = python().display().to_string();
+    let args = [
+        "import",
+        "celery-beat",
+        "shop",
+        "--python",
+        &python,
+        "--output",
+        "moved",
+        "--compare",
+        "200",
+    ];
+    let report = place.run(&[&args[..], &["--json"]].concat()).json(1);
+    let entries = report["entries"].as_array().unwrap();
+    let grade =
+        |name: &str| entries.iter().find(|entry| entry["entry"] == name).unwrap()["grade"].as_str();
+    for (name, expected) in [
+        ("poll", "differs"),
+        ("weekdays", "same"),
+        ("both days", "same"),
+        ("sunset", "same"),
+        ("added", "same"),
+        ("moon", "cannot"),
+        ("lazy", "cannot"),
+        ("object", "cannot"),
+        ("huge", "cannot"),
+    ] {
+        assert_eq!(grade(name), Some(expected), "{name}: {report:#}");
+    }
+    for entry in entries.iter().filter(|entry| entry["grade"] != "cannot") {
+        let compared = &entry["comparison"];
+        assert_eq!(
+            (&compared["theirs"], &compared["unexplained"]),
+            (&200.into(), &0.into()),
+            "{entry:#}"
+        );
+    }
+    let file = fs::read_to_string(place.path().join("moved/schedules/celery-beat.yaml")).unwrap();
+    assert!(!file.contains("s3cret"), "{file}");
+    assert!(file.contains("\n  # lazy:\n"), "what is left out is kept as a comment: {file}");
+    place.run(&["check", "moved/schedules"]).ok();
+    // As beat sends them: by the decorator, the route, and the entry, in this order.
+    let sent = |entry: &str| -> Value {
+        let args = ["trigger", entry, "--dry-run", "--json", "--schedules", "moved/schedules"];
+        place.run(&args).json(0)
+    };
+    let poll = sent("poll").to_string();
+    assert!(poll.contains("\"fast\"") && poll.contains("priority"), "{poll}");
+    assert!(sent("both days").to_string().contains("{{ name }}"), "braces are sent as they are");
+    // Nothing is overwritten.
+    let again = place.run(&args).refused(2);
+    assert!(again.contains("moved/schedules/celery-beat.yaml exists"), "{again}");
+}
+
+#[test]
+fn an_application_that_cannot_be_imported_says_why_and_nothing_is_written() {
+    needs!(Python);
+    let place = shop();
+    let python = python().display().to_string();
+    let args = ["import", "celery-beat", "shopp", "--python", &python, "--output", "moved"];
+    let refused = place.run(&args).refused(1);
+    assert!(refused.contains("No module named 'shopp'"), "{refused}");
+    let nowhere =
+        place.run(&["import", "celery-beat", "shop", "--python", "/nowhere/python"]).refused(1);
+    assert!(
+        nowhere.contains("/nowhere/python: cannot be run") && nowhere.contains("--python PATH"),
+        "{nowhere}"
+    );
+    assert!(!place.path().join("moved").exists());
+    let script = place.run(&["import", "celery-beat", "--print-script"]).ok();
+    assert!(script.contains("def main():"), "{script}");
+}
