@@ -347,6 +347,9 @@ def runs(schedule, asked, request):
     if "start" in asked:
         start = max(start, instant(asked["start"]) - timedelta(milliseconds=1))
     last = last_run(schedule, instant(asked["since"]), start) if "since" in asked else start
+    if hasattr(schedule, "rrule"):
+        # Else dateutil computes a rule from its beginning each time.
+        schedule.rrule = schedule.rrule.replace(cache=True)
     clock = {"now": last}
     zone = getattr(schedule, "nowfun", None) and schedule.nowfun().tzinfo or getattr(schedule, "tz", None)
     zone = zone or timezone.utc

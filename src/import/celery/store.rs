@@ -80,8 +80,11 @@ pub(crate) fn route(sent: &[Sent], asked: &Asked) -> Result<Routed, ImportError>
 }
 
 fn known(app: App<Message>, named: Option<Arc<Zone>>) -> Result<Routed, ImportError> {
-    let found =
-        Found { notes: app.notes(), queues: app.queues(app.entries.iter()), ..Found::default() };
+    let found = Found {
+        notes: app.notes(app.entries.iter()),
+        queues: app.queues(app.entries.iter()),
+        ..Found::default()
+    };
     let zone = named.map_or_else(|| app.zone(), Ok)?;
     let (is_amqp, deadline, zone_aware) = (app.is_amqp(), app.deadline, app.zone_aware);
     let messages = app.entries;
