@@ -1,11 +1,12 @@
 # Fills a Redis with jobs, as sidekiq-cron's own class writes them, and a schedule file with the same jobs:
-# `ruby sidekiq_cron_store.rb SOCKET LINES FILE`.
+# `ruby sidekiq_cron_store.rb SOCKET LINES FILE [2]`. With `2`, the jobs are laid out as `Job#to_hash` of version 2.3
+# does, which Debian does not have.
 require 'json'
 require 'yaml'
 require 'sidekiq'
 require 'sidekiq-cron'
 
-socket, lines, file = ARGV
+socket, lines, file, layout = ARGV
 Sidekiq.configure_client { |config| config.redis = { path: socket } }
 Sidekiq.logger.level = Logger::FATAL
 
@@ -42,6 +43,21 @@ JSON.parse(File.read(lines))['fugit'].each_with_index { |line, index| add.call("
 ["\e[31mred", 'é☃ name', 'a: b', '#x', '{{ name }}', 'x' * 200].each { |name| add.call(name, '0 5 * * 1') }
 (jobs.size...197).each { |more| add.call("more #{more}", "#{more % 60} #{more % 24} * * #{more % 7}") }
 File.write(file, jobs.to_yaml)
+
+if layout == '2'
+  Sidekiq.redis do |conn|
+    conn.smembers('cron_jobs').each do |key|
+      job = conn.hgetall(key)
+      name = key.delete_prefix('cron_job:')
+      %w[active_job date_as_argument symbolize_args].each { |flag| job[flag] = job[flag] == 'true' ? '1' : '0' }
+      job['retry'] = JSON.parse(job['message'])['retry'].to_s
+      conn.mapped_hmset("cron_job:default:#{name}", job.merge('namespace' => 'default', 'source' => 'dynamic'))
+      conn.sadd('cron_jobs:default', ["cron_job:default:#{name}"])
+      conn.del(key, "#{key}:enqueued")
+    end
+    conn.del('cron_jobs')
+  end
+end
 
 # What nobody should find there.
 Sidekiq.redis do |conn|
