@@ -1,5 +1,6 @@
 //! The schedule of an application, which its own Python is asked for.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::message::{Message, unregistered};
+use super::message::Message;
 use super::{SCRIPT, interpreter, names, schedules};
 use crate::import::compare::OldScheduler;
 use crate::import::interpreter::Interpreter;
@@ -59,7 +60,7 @@ pub(crate) fn from_app(name: &str, python: Option<PathBuf>) -> Result<Found, Imp
     let mut found = Found {
         source: format!("the Celery application {name} (Celery {})", app.celery),
         timezone: Some(zone.name().to_owned()),
-        notes: app.notes(),
+        notes: app.notes(app.entries.iter().map(|entry| &entry.message)),
         queues: app.queues(app.entries.iter().map(|entry| &entry.message)),
         old: Some(OldScheduler { interpreter, request }),
         ..Found::default()
@@ -70,7 +71,6 @@ pub(crate) fn from_app(name: &str, python: Option<PathBuf>) -> Result<Found, Imp
             app.scheduler
         ));
     }
-    found.notes.extend(unregistered(app.entries.iter().map(|entry| &entry.message)));
     let job = |entry: &AppEntry| {
         let mut job = Job::new(entry.name.clone());
         job.set("task", entry.message.task.clone());
@@ -116,8 +116,16 @@ impl<E> App<E> {
     }
 
     /// What concerns the whole application.
-    pub(super) fn notes(&self) -> Vec<String> {
+    pub(super) fn notes<'m>(&self, messages: impl Iterator<Item = &'m Message>) -> Vec<String> {
         let mut notes = Vec::new();
+        let unregistered = messages.filter(|message| !message.registered);
+        let unregistered: BTreeSet<&str> = unregistered.map(|message| &*message.task).collect();
+        if !unregistered.is_empty() {
+            let names = unregistered.into_iter().collect::<Vec<_>>().join(", ");
+            notes.push(format!(
+                "The application itself does not know these tasks; their workers have to: {names}."
+            ));
+        }
         if !self.enable_utc {
             notes.push(
                 "`enable_utc` is off: beat reads times without a zone by the clock of its machine."

@@ -1,7 +1,5 @@
 //! What beat sends of an entry, as keys of ours.
 
-use std::collections::BTreeSet;
-
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -39,16 +37,6 @@ impl Message {
         options::set(job, &self.options, is_amqp);
         self.problems.iter().for_each(|problem| tell(job, problem));
     }
-}
-
-/// Which tasks the application itself does not know, if any: a misspelt name, or one of other workers.
-pub(super) fn unregistered<'m>(messages: impl Iterator<Item = &'m Message>) -> Option<String> {
-    let unregistered = messages.filter(|message| !message.registered);
-    let names: BTreeSet<&str> = unregistered.map(|message| &*message.task).collect();
-    let names = names.into_iter().collect::<Vec<_>>().join(", ");
-    (!names.is_empty()).then(|| {
-        format!("The application itself does not know these tasks; their workers have to: {names}.")
-    })
 }
 
 /// What the script could not turn into JSON, or what the application's code decides.
