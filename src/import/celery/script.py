@@ -5,6 +5,7 @@ standard input and writes one JSON document to standard output. It changes nothi
 sends no task.
 """
 import functools
+import itertools
 import json
 import os
 import sys
@@ -348,8 +349,9 @@ def runs(schedule, asked, request):
         start = max(start, instant(asked["start"]) - timedelta(milliseconds=1))
     last = last_run(schedule, instant(asked["since"]), start) if "since" in asked else start
     if hasattr(schedule, "rrule"):
-        # Else dateutil computes a rule from its beginning each time.
-        schedule.rrule = schedule.rrule.replace(cache=True)
+        # RedBeat asks its rule for the first date after the last run: the next one, computed from the beginning.
+        dates = itertools.islice((date for date in schedule.rrule if date > start), count)
+        return [round((date - EPOCH) / timedelta(milliseconds=1)) for date in dates]
     clock = {"now": last}
     zone = getattr(schedule, "nowfun", None) and schedule.nowfun().tzinfo or getattr(schedule, "tz", None)
     zone = zone or timezone.utc
