@@ -83,7 +83,7 @@ for fields in [
 ]:
     add(cron(**fields), "shop.tasks.cron")
 for zone in ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "US/Pacific",
-             "America/Santiago", "Africa/Casablanca", "Asia/Seoul", "Pacific/Chatham", "Etc/GMT+5"]:
+             "America/Santiago", "Africa/Cairo", "Asia/Seoul", "Pacific/Chatham", "Etc/GMT+5"]:
     for fields in [{"minute": "30", "hour": "2"}, {"minute": "0"}, {"minute": "*/30", "hour": "1-3"},
                    {"minute": "0", "hour": "0", "day_of_week": "1", "day_of_month": "1-7"}]:
         add(cron(**fields, timezone=zone), "shop.tasks.zoned")

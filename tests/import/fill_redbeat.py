@@ -77,12 +77,13 @@ add(schedule(timedelta(0)), "shop.tasks.never")
 # Recurrences.
 start = datetime(2026, 10, 1, 9, 0, tzinfo=UTC)
 half = datetime(2026, 10, 1, 9, 0, tzinfo=ahead(330))
+recent = datetime(2026, 11, 30, 9, 0, tzinfo=UTC)
 west = datetime(2026, 10, 1, 9, 0, 30, tzinfo=ahead(-180))
 for parts in [
     {"freq": "DAILY", "dtstart": start}, {"freq": "DAILY", "dtstart": half}, {"freq": "DAILY", "dtstart": west},
     {"freq": "DAILY", "interval": 3, "dtstart": start}, {"freq": "HOURLY", "dtstart": start},
     {"freq": "HOURLY", "interval": 5, "dtstart": west}, {"freq": "MINUTELY", "interval": 7, "dtstart": start},
-    {"freq": "SECONDLY", "interval": 30, "dtstart": start}, {"freq": "WEEKLY", "dtstart": start},
+    {"freq": "SECONDLY", "interval": 30, "dtstart": recent}, {"freq": "WEEKLY", "dtstart": start},
     {"freq": "WEEKLY", "interval": 2, "byweekday": [MO, FR], "dtstart": start},
     {"freq": "WEEKLY", "byweekday": (0, 2, 4), "byhour": (9, 17), "byminute": 30, "dtstart": start},
     {"freq": "WEEKLY", "interval": 2, "wkst": 6, "byweekday": [TU, weekday(6)], "dtstart": start},

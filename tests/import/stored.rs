@@ -63,10 +63,6 @@ impl Report {
         self.0["entries"].as_array().unwrap().iter()
     }
 
-    pub(super) fn entry(&self, name: &str) -> &Value {
-        self.entries().find(|entry| entry["entry"] == name).unwrap()
-    }
-
     /// No instant is unexplained, and the old scheduler's code was asked about every job that was imported.
     pub(super) fn is_proved(&self) {
         let is_fault = |entry: &&Value| {

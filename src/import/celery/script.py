@@ -5,6 +5,7 @@ standard input and writes one JSON document to standard output. It changes nothi
 sends no task.
 """
 import functools
+import itertools
 import json
 import os
 import sys
@@ -246,7 +247,8 @@ def solar(schedule):
 
 def is_mistaken(schedule):
     """Whether this version of Celery has the horizon of dusk on the wrong side."""
-    return getattr(schedule, "event", None) == "dusk_astronomical" and str(schedule.horizon) == "18"
+    horizons = getattr(schedule, "_horizons", {})
+    return getattr(schedule, "event", None) == "dusk_astronomical" and str(horizons.get("dusk_astronomical")) == "18"
 
 
 def clocked(schedule):
@@ -346,10 +348,11 @@ def runs(schedule, asked, request):
     start, count = instant(request["from"]), min(request["count"], asked.get("limit") or request["count"])
     if "start" in asked:
         start = max(start, instant(asked["start"]) - timedelta(milliseconds=1))
-    last = last_run(schedule, instant(asked["since"]), start) if "since" in asked else start
+    last = last_run(schedule, asked, start) if "since" in asked else start
     if hasattr(schedule, "rrule"):
-        # Else dateutil computes a rule from its beginning each time.
-        schedule.rrule = schedule.rrule.replace(cache=True)
+        # RedBeat asks its rule for the first date after the last run: the next one, computed from the beginning.
+        dates = itertools.islice((date for date in schedule.rrule if date > start), count)
+        return [round((date - EPOCH) / timedelta(milliseconds=1)) for date in dates]
     clock = {"now": last}
     zone = getattr(schedule, "nowfun", None) and schedule.nowfun().tzinfo or getattr(schedule, "tz", None)
     zone = zone or timezone.utc
@@ -369,9 +372,12 @@ def instant(milliseconds):
     return EPOCH + timedelta(milliseconds=milliseconds)
 
 
-def last_run(schedule, since, start):
+def last_run(schedule, asked, start):
     """The last run of an interval before `start`, if it has always run in time since then."""
+    since = instant(asked["since"])
     every = getattr(schedule, "run_every", timedelta(0))
+    if asked.get("start") == asked["since"]:
+        return since - every  # What is overdue at its start runs then.
     if since >= start or every <= timedelta(0) or schedule.relative:
         return since
     return since + (start - since) // every * every
