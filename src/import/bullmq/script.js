@@ -18,7 +18,7 @@ function* ofPattern(asked, start) {
   let at = start;
   for (;;) {
     // cron-parser gives up at some changes of the clock, and BullMQ then ends the scheduler; what would come after?
-    const due = [0, 1, 3, 25].map((hours) => at + hours * HOUR).reduce((found, from) => found || strategy(from, options), 0);
+    const due = [0, 1, 3, 25, 193, 769].map((hours) => at + hours * HOUR).reduce((found, from) => found || strategy(from, options), 0);
     if (!due || due <= at || (endDate && due > endDate)) return;
     yield due;
     at = due;
