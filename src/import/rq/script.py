@@ -40,7 +40,7 @@ def answer(upcoming, asked, request):
                 return {"instants": instants, "until": due}
         else:
             if "cron" in asked:
-                return {"instants": instants, "until": END_OF_YEARS}
+                return {"instants": instants, "until": max([END_OF_YEARS, *instants[-1:]])}
         return {"instants": instants}
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"[:300]}
