@@ -188,7 +188,7 @@ impl Reader<'_> {
         let (first, last) = (self.field.first(), self.field.last());
         // Some count Sunday as 7, too, when a step walks to the end of the week.
         let week_end = match self.dialect {
-            Dialect::CronParser | Dialect::Croniter if self.field == Field::Weekday => 7,
+            Dialect::CronParser if self.field == Field::Weekday => 7,
             _ => last,
         };
         let (range, step) = match item.split_once('/') {
@@ -205,7 +205,10 @@ impl Reader<'_> {
                 Ok(self.walk(first, last, by))
             }
             None => {
-                let from = self.value(range)?;
+                let from = match self.value(range)? {
+                    7 if self.field == Field::Weekday && self.dialect == Dialect::Croniter => 0,
+                    from => from,
+                };
                 match step {
                     None => Ok(self.walk(from, from, 1)),
                     // fugit walks from such a weekday to itself.

@@ -10,8 +10,8 @@ import time
 from datetime import datetime, timedelta, timezone
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-# The library `crontab` knows years up to 2099.
-END_OF_CRONTAB = 4102444800000 - 86400000
+# Both libraries know years up to 2099.
+END_OF_YEARS = 4102444800000 - 86400000
 
 
 def main():
@@ -40,7 +40,7 @@ def answer(upcoming, asked, request):
                 return {"instants": instants, "until": due}
         else:
             if "cron" in asked:
-                return {"instants": instants, "until": END_OF_CRONTAB}
+                return {"instants": instants, "until": max([END_OF_YEARS, *instants[-1:]])}
         return {"instants": instants}
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"[:300]}
@@ -55,6 +55,7 @@ def milliseconds(at):
 
 
 def of_rq(asked, start):
+    from croniter import CroniterBadDateError
     from rq.cron import CronJob
 
     job = CronJob(queue_name="q", func_name="f", interval=asked.get("interval"), cron=asked.get("cron"))
@@ -64,7 +65,10 @@ def of_rq(asked, start):
         start = first + ((start - first) // length) * length
     job.latest_enqueue_time = start
     while True:
-        due = job.get_next_enqueue_time()
+        try:
+            due = job.get_next_enqueue_time()
+        except CroniterBadDateError:  # No more come.
+            return
         if due <= job.latest_enqueue_time:
             return
         yield milliseconds(due)
