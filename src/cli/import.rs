@@ -42,17 +42,18 @@ as beat does, but connects to no broker.")]
     /// The rows of django-celery-beat, in a dump of a Django project
     #[command(after_help = "\
 Examples:
-  python manage.py dumpdata django_celery_beat --output beat.json
-  downbeat import django-celery-beat beat.json --app shop --output ./imported
+  downbeat import django-celery-beat beat.json --app shop --output moved
+  downbeat import django-celery-beat - --timezone Asia/Seoul < beat.json
 
-A dump of the whole project will do; other models are passed over. With --app, \
-it executes the application's code, as beat does, but connects to no broker.")]
+FILE is what `manage.py dumpdata django_celery_beat` writes. A dump of the whole \
+project will do; other models are passed over. With --app, it executes the \
+application's code, as beat does, but connects to no broker.")]
     DjangoCeleryBeat(DjangoCeleryBeat),
     /// The entries of RedBeat in Redis
     #[command(after_help = "\
 Examples:
-  downbeat import redbeat redis://127.0.0.1:6379/0 --app shop --output ./imported
-  downbeat import redbeat redis://127.0.0.1:6379/1 --prefix shop: --timezone Europe/Berlin
+  downbeat import redbeat redis://127.0.0.1:6379/0 --app shop --output moved
+  downbeat import redbeat redis://127.0.0.1:6379/1 --prefix shop: --compare 50
 
 Reads the keys and changes nothing. With --app, it executes the application's code, \
 as beat does, but connects to no broker.")]

@@ -144,7 +144,8 @@ fn moved(
     if is_anchored_anew && is_step(&real) {
         return Some(Explanation::Anchor);
     }
-    (is_anchored && is_step(&steps(theirs, on_the_wall))).then_some(Explanation::WallClock)
+    let is_on_the_wall = is_anchored && !is_step(&real) && is_step(&steps(theirs, on_the_wall));
+    is_on_the_wall.then_some(Explanation::WallClock)
 }
 
 /// The distances between neighbours, each once.

@@ -88,7 +88,9 @@ pub(crate) fn compare(
             found.source
         )));
     };
-    let entries = |job: &Job| schedule.get(&job.name).filter(|_| job.cannot.is_none());
+    // What is disabled, neither sends.
+    let entries =
+        |job: &Job| schedule.get(&job.name).filter(|entry| entry.enabled && job.cannot.is_none());
     let asked: Vec<(usize, &Entry)> = found
         .jobs
         .iter()
