@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use crate::support::downbeat::Finished;
 use crate::support::machine::{Init, Machine};
-use crate::support::tools::{cargo_deb, needs, tests_folder};
+use crate::support::tools::{cargo_deb, needs, release_file, release_folder, tests_folder};
 use crate::support::wait::{SOON, eventually};
 
 const HOURLY: &str = "entries:\n  hourly: {task: t, every: 1h}\n";
@@ -18,22 +18,32 @@ pub(crate) struct Packages {
     pub(crate) second: PathBuf,
 }
 
-/// With the binary under test in place of a release build.
+/// A package with the binary under test in place of a release build.
+fn build(folder: &Path) -> PathBuf {
+    let (target, package) = (folder.join("target"), folder.join("first.deb"));
+    fs::create_dir_all(target.join("release")).unwrap();
+    let mut strip = Command::new("strip");
+    strip.arg("-o").arg(target.join("release/downbeat"));
+    ran(strip.arg(env!("CARGO_BIN_EXE_downbeat")));
+    let mut build = Command::new(cargo_deb());
+    build.args(["--no-build", "--fast", "--locked", "--offline", "--output"]).arg(&package);
+    build.current_dir(tests_folder().join("..")).env("CARGO_TARGET_DIR", target);
+    let said = ran(&mut build).stderr;
+    assert!(!said.contains("warning"), "{said}");
+    package
+}
+
+/// Of the release under test, if there is one.
 pub(crate) static PACKAGES: LazyLock<Packages> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("package");
     // Of an earlier run.
     let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(folder.join("target/release")).unwrap();
-    let mut strip = Command::new("strip");
-    strip.arg("-o").arg(folder.join("target/release/downbeat"));
-    ran(strip.arg(env!("CARGO_BIN_EXE_downbeat")));
-    let (first, second) = (folder.join("first.deb"), folder.join("second.deb"));
-    let mut build = Command::new(cargo_deb());
-    build.args(["--no-build", "--fast", "--locked", "--offline", "--output"]).arg(&first);
-    build.current_dir(tests_folder().join("..")).env("CARGO_TARGET_DIR", folder.join("target"));
-    let said = ran(&mut build).stderr;
-    assert!(!said.contains("warning"), "{said}");
-
+    fs::create_dir_all(&folder).unwrap();
+    let first = match release_folder() {
+        Some(_) => release_file(".deb").unwrap(),
+        None => build(&folder),
+    };
+    let second = folder.join("second.deb");
     let content = folder.join("content");
     ran(Command::new("dpkg-deb").arg("-R").args([&first, &content]));
     let append = |file: &str, line: &str| {

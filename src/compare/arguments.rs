@@ -235,7 +235,7 @@ mod tests {
     }
 
     fn there(task: &str, arguments: Arguments) -> There {
-        There { entry: None, at: None, task: task.to_owned(), arguments }
+        There { entry: None, sender: None, at: None, task: task.to_owned(), arguments }
     }
 
     #[test]

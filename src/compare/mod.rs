@@ -41,6 +41,8 @@ pub struct Here {
 pub struct There {
     /// The entry's name, if the message carries it.
     pub entry: Option<String>,
+    /// Its producer, if the message says so.
+    pub sender: Option<String>,
     /// When it was sent, or is meant to run; `None` if the message does not say.
     pub at: Option<UnixMs>,
     /// The task's name.

@@ -14,7 +14,7 @@ fn here(entry: &str, at: i64, task: &str, arg: i64) -> Here {
 fn there(entry: Option<&str>, at: Option<i64>, task: &str, arg: i64) -> There {
     let arguments = Arguments::Values { args: json!([arg]), kwargs: json!(null) };
     let (entry, task) = (entry.map(str::to_owned), task.to_owned());
-    There { entry, at: at.map(UnixMs), task, arguments }
+    There { entry, sender: None, at: at.map(UnixMs), task, arguments }
 }
 
 fn span(from: i64, to: i64) -> Span {

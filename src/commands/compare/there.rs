@@ -31,8 +31,6 @@ const MAX_NAMED: usize = 5;
 /// What was sent.
 pub(super) struct Sent {
     pub(super) messages: Vec<There>,
-    /// The producer of each message, if the message says so.
-    senders: Vec<Option<String>>,
     /// Of later messages, some may be missing; `None`: all were read.
     pub(super) until: Option<UnixMs>,
     pub(super) notes: Vec<String>,
@@ -40,16 +38,18 @@ pub(super) struct Sent {
 
 impl Sent {
     fn new() -> Sent {
-        Sent { messages: Vec::new(), senders: Vec::new(), until: None, notes: Vec::new() }
+        Sent { messages: Vec::new(), until: None, notes: Vec::new() }
     }
 
     fn of_messages(queue: &Queue, found: Vec<Found>) -> Sent {
         let (mut sent, mut unreadable) = (Sent::new(), 0_usize);
         for found in found {
-            match waiting(queue, found).map_or(Read::Unreadable, read_message) {
-                Read::Message(message, sender) => sent.push(message, sender),
-                Read::Manual => {}
-                Read::Unreadable => unreadable += 1,
+            match waiting(queue, found) {
+                Some(waiting) if is_manual(&waiting) => {}
+                waiting => match waiting.and_then(message) {
+                    Some(message) => sent.messages.push(message),
+                    None => unreadable += 1,
+                },
             }
         }
         if unreadable > 0 {
@@ -57,11 +57,6 @@ impl Sent {
             sent.notes.push(note);
         }
         sent
-    }
-
-    fn push(&mut self, message: There, sender: Option<String>) {
-        self.messages.push(message);
-        self.senders.push(sender);
     }
 
     /// When the oldest was sent, if any says so.
@@ -72,7 +67,7 @@ impl Sent {
     /// What this producer sent; `None`: what all sent, with a note that names them.
     pub(super) fn by(mut self, sender: Option<&str>) -> Sent {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for name in self.senders.iter().flatten() {
+        for name in self.messages.iter().filter_map(|message| message.sender.as_deref()) {
             *counts.entry(name).or_default() += 1;
         }
         let named = counts.iter().take(MAX_NAMED).map(|(name, count)| format!("{name} ({count})"));
@@ -80,11 +75,10 @@ impl Sent {
         match sender {
             Some(sender) => {
                 if !counts.contains_key(sender) {
-                    self.notes
-                        .push(format!("{sender} sent nothing; what was found is of: {named}"));
+                    let note = format!("{sender} sent nothing; what was found is of: {named}");
+                    self.notes.push(note);
                 }
-                let mut keeps = self.senders.iter().map(|name| name.as_deref() == Some(sender));
-                self.messages.retain(|_| keeps.next().unwrap_or(false));
+                self.messages.retain(|message| message.sender.as_deref() == Some(sender));
             }
             None if counts.len() > 1 => self.notes.push(format!(
                 "sent by several producers: {named}; --sender NAME leaves out the others"
@@ -142,41 +136,25 @@ fn waiting(queue: &Queue, found: Found) -> Option<Waiting> {
     }
 }
 
-/// A message as far as it can be compared.
-enum Read {
-    /// It can; with its producer.
-    Message(There, Option<String>),
-    /// Somebody has asked downbeat for it.
-    Manual,
-    /// Task or arguments cannot be read.
-    Unreadable,
+/// Whether somebody has asked downbeat for it.
+fn is_manual(waiting: &Waiting) -> bool {
+    let manual = [Kind::Manual, Kind::Backfill].map(Kind::as_str);
+    waiting.kind.as_deref().is_some_and(|kind| manual.contains(&kind))
 }
 
-fn read_message(waiting: Waiting) -> Read {
-    let manual = [Kind::Manual, Kind::Backfill].map(Kind::as_str);
-    if waiting.kind.as_deref().is_some_and(|kind| manual.contains(&kind)) {
-        return Read::Manual;
-    }
+/// The message, if its task and arguments can be read.
+fn message(waiting: Waiting) -> Option<There> {
     let header = |name: &str| waiting.headers.get(name)?.as_str().map(str::to_owned);
     let at = waiting.not_before.or(waiting.sent_at).or(waiting.slot);
     let sender = header("origin");
     let arguments = match &waiting.unread {
-        None => Some(Arguments::Values {
+        None => Arguments::Values {
             args: waiting.args.unwrap_or_default(),
             kwargs: waiting.kwargs.unwrap_or_default(),
-        }),
-        Some(_) => header("argsrepr").zip(header("kwargsrepr")).map(as_text),
+        },
+        Some(_) => Arguments::Text { args: header("argsrepr")?, kwargs: header("kwargsrepr")? },
     };
-    match (waiting.task, arguments) {
-        (Some(task), Some(arguments)) => {
-            Read::Message(There { entry: waiting.entry, at, task, arguments }, sender)
-        }
-        _ => Read::Unreadable,
-    }
-}
-
-fn as_text((args, kwargs): (String, String)) -> Arguments {
-    Arguments::Text { args, kwargs }
+    Some(There { entry: waiting.entry, sender, at, task: waiting.task?, arguments })
 }
 
 /// The events until then, and the times of which all were heard.
@@ -228,7 +206,7 @@ async fn listen(mut channels: Channels, until: UnixMs) -> Result<(Sent, UnixMs),
     while let Ok(message) = timeout_at(deadline, channels.next()).await {
         for SentTask { task, args, kwargs, at, sender } in event::read_sent(message?.as_bytes()) {
             let arguments = Arguments::Text { args, kwargs };
-            sent.push(There { entry: None, at, task, arguments }, sender);
+            sent.messages.push(There { entry: None, sender, at, task, arguments });
         }
         if sent.messages.len() >= MAX_MESSAGES {
             sent.notes.push(format!("stopped listening after {MAX_MESSAGES} events"));
