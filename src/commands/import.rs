@@ -20,9 +20,7 @@ use crate::tzdata::Tzdata;
 
 impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Failure {
-        let exit =
-            if matches!(error, ImportError::Broker(_)) { Exit::Unreachable } else { Exit::No };
-        Failure::new(exit, error)
+        Failure::new(Exit::No, error)
     }
 }
 

@@ -19,9 +19,6 @@ pub(crate) enum ImportError {
     /// The program that has the old scheduler's code could not be run, or failed; the text says what to do.
     #[error("{0}")]
     Interpreter(String),
-    /// The broker did not answer, or refused.
-    #[error("{0}")]
-    Broker(String),
 }
 
 impl ImportError {

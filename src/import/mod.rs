@@ -5,8 +5,7 @@
 //! the service would, so that whatever the loader refuses is named and left out. [`compare`] sets the instants
 //! that the old scheduler's own code computes beside the slots of the new entries.
 //!
-//! Nothing of a source is changed. What it holds is data: names and texts are bounded and escaped, pickles are
-//! read without executing anything.
+//! Nothing of a source is changed. What it holds is data: names and texts are bounded and escaped.
 
 pub(crate) mod celery;
 pub(crate) mod compare;
