@@ -15,15 +15,16 @@ const ENOUGH: usize = 200;
 
 #[test]
 fn an_application_of_the_newest_celery_is_proved() {
-    application("");
+    application("", &["same"]);
 }
 
 #[test]
 fn an_application_of_an_old_celery_is_proved() {
-    application("celery==5.2.7");
+    // It takes the dusk of astronomers for the afternoon.
+    application("celery==5.2.7", &["differs", "same"]);
 }
 
-fn application(package: &str) {
+fn application(package: &str, sun: &[&str]) {
     needs!(Python, Apart);
     let place = place_with(package);
     fs::copy(folder().join("vocabulary.py"), place.path().join("vocabulary.py")).unwrap();
@@ -36,7 +37,7 @@ fn application(package: &str) {
         ("shop.tasks.nowfun", &["same"]),
         ("shop.tasks.own", &["cannot"]),
         ("shop.tasks.lazy", &["cannot"]),
-        ("home.tasks.sun", &["same"]),
+        ("home.tasks.sun", sun),
         ("shop.tasks.routed", &["same"]),
         ("shop.tasks.routed_by_function", &["same"]),
         ("shop.tasks.decorated", &["same"]),

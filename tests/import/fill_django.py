@@ -152,6 +152,7 @@ for columns in [{"args": "[1, 2"}, {"args": "{\"a\": 1}"}, {"args": "3"}, {"kwar
 add(None, "shop.tasks.no_schedule", past_checks=True)
 add(cron("1", "1"), "shop.tasks.orphan")
 
+PeriodicTask.objects.update(date_changed=NOW)
 User(username="somebody").save()
 call_command("dumpdata", output=sys.argv[1], verbosity=0)
 with open(sys.argv[1]) as dump:

@@ -118,7 +118,7 @@ impl<'a> Explainer<'a> {
         let ahead = 1000 * i64::from(zone.offset_at(at) - zone.offset_at(LAST_OLD_RULE));
         let is_theirs = self.theirs.binary_search(&at).is_ok();
         let counterpart = UnixMs(if is_theirs { at.0 - ahead } else { at.0 + ahead });
-        let is_unknown = !is_theirs && self.theirs.last().is_some_and(|last| counterpart > *last);
+        let is_unknown = self.theirs.last().is_some_and(|last| counterpart > *last);
         let is_there = self.other_side(at).binary_search(&counterpart).is_ok();
         at > LAST_OLD_RULE && ahead != 0 && (is_there || is_unknown)
     }
