@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{SCRIPT, interpreter, options, schedules};
+use super::{SCRIPT, options, schedules};
 use crate::import::compare::OldScheduler;
+use crate::import::interpreter::Interpreter;
 use crate::import::literal::literal;
-use crate::import::{Difference, Found, ImportError, Job, MAX_JOBS};
+use crate::import::{Difference, Found, ImportError, Job, MAX_JOBS, lengths};
 
 /// What the script says of an application.
 #[derive(Debug, Deserialize)]
@@ -43,22 +44,19 @@ struct AppEntry {
     problems: Vec<Vec<String>>,
 }
 
-/// The script, for those who want to read it before their Python runs it.
-pub(crate) fn print_script() -> &'static str {
-    SCRIPT
-}
-
 /// Imports the schedule of an application, named as for `celery -A`.
 ///
 /// # Errors
 ///
 /// If its Python cannot be run, or the application cannot be imported.
 pub(crate) fn from_app(name: &str, python: Option<PathBuf>) -> Result<Found, ImportError> {
-    let interpreter = interpreter(python);
+    let interpreter = Interpreter::python(python, SCRIPT);
     let request = Map::from_iter([("app".to_owned(), json!(name))]);
     let app: App = interpreter.ask(&Value::Object(request.clone()))?;
     if app.entries.len() > MAX_JOBS {
-        return Err(ImportError::Invalid(format!("more than {MAX_JOBS} entries")));
+        return Err(ImportError::Invalid(format!(
+            "the application has more than {MAX_JOBS} entries, and more cannot be imported at once"
+        )));
     }
     let is_amqp = app.broker.starts_with("amqp") || app.broker == "pyamqp";
     let mut found = Found {
@@ -122,9 +120,9 @@ fn notes(app: &App) -> Vec<String> {
 fn job(entry: &AppEntry, deadline: Option<f64>, is_amqp: bool) -> Job {
     let mut job = Job::new(entry.name.clone());
     job.set("task", entry.task.clone());
-    schedules::set(&mut job, &entry.schedule, None);
+    schedules::set(&mut job, &entry.schedule);
     if let (Some(deadline), true) = (deadline, job.keys.contains_key("cron")) {
-        crate::import::lengths::set_length(&mut job, "within", deadline);
+        lengths::set_length(&mut job, "within", deadline);
     }
     for (key, value) in [("args", &entry.args), ("kwargs", &entry.kwargs)] {
         let is_empty = value.as_array().is_none_or(Vec::is_empty)

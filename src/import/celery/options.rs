@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 
+use crate::import::literal::literal;
 use crate::import::{Difference, Job, lengths};
 
 /// Options that mean nothing in a message that is sent later by another program, or that say the default.
-const WITHOUT_EFFECT: [&str; 14] = [
+const WITHOUT_EFFECT: [&str; 12] = [
     "retry",
     "retry_policy",
     "producer",
@@ -16,14 +17,12 @@ const WITHOUT_EFFECT: [&str; 14] = [
     "mandatory",
     "immediate",
     "router",
-    "result_cls",
     "content_encoding",
     "content_type",
-    "link_error_sig",
 ];
 
 /// Sets the keys of an entry from options as a message would carry them.
-pub(crate) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
+pub(super) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
     let mut own = Map::new();
     for (name, value) in options {
         match (&**name, value) {
@@ -38,7 +37,7 @@ pub(crate) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
                 own.insert(name.clone(), value.clone());
             }
             ("headers", Value::Object(headers)) if !headers.is_empty() => {
-                job.set("headers", crate::import::literal::literal(value.clone()));
+                job.set("headers", literal(value.clone()));
             }
             ("headers", _) => {}
             ("link" | "link_error" | "chain", value) => following(job, &mut own, name, value),
@@ -127,7 +126,7 @@ fn signature(value: &Value) -> Option<Value> {
             Value::Object(pairs) => pairs.is_empty(),
             _ => false,
         };
-        (!is_empty).then(|| (part.to_owned(), crate::import::literal::literal(value.clone())))
+        (!is_empty).then(|| (part.to_owned(), literal(value.clone())))
     });
     is_plain.then(|| Value::Object(kept.collect()))
 }

@@ -7,18 +7,14 @@ use crate::import::{Difference, Job, lengths};
 /// The fields of `crontab(…)`, in the order of a crontab line.
 const FIELDS: [&str; 5] = ["minute", "hour", "day_of_month", "month_of_year", "day_of_week"];
 
-/// Sets the timing from what the script says of a schedule: its `type` with its parts. Counts an interval from
-/// `last_run`, an RFC 3339 instant, if that is known.
-pub(crate) fn set(job: &mut Job, schedule: &Value, last_run: Option<&str>) {
+/// Sets the timing from what the script says of a schedule: its `type` with its parts.
+pub(super) fn set(job: &mut Job, schedule: &Value) {
     let number = |part: &str| schedule[part].as_f64().unwrap_or(f64::NAN);
     match schedule["type"].as_str() {
         Some("crontab") => crontab(job, schedule),
         Some("interval") => {
             lengths::set_every(job, number("seconds"));
-            match last_run {
-                Some(instant) => job.set("anchor", instant),
-                None => job.differs(Difference::Anchor),
-            }
+            job.differs(Difference::Anchor);
         }
         Some("solar") => {
             let place = ["event", "latitude", "longitude"]
@@ -59,9 +55,9 @@ fn value(text: &str) -> Value {
 
 /// A class of the application's own.
 fn own(job: &mut Job, schedule: &Value) {
-    let text = |part: &str| schedule[part].as_str().unwrap_or("?").to_owned();
+    let class = schedule["class"].as_str().unwrap_or("?");
     job.cannot(
-        format!("its schedule is a class of its own, `{}`", text("class")),
+        format!("its schedule is a class of its own, `{class}`"),
         Some("write its rule as `cron`, `rrule`, or as a list of instants with `at`"),
     );
 }
@@ -74,7 +70,7 @@ mod tests {
 
     fn timed(schedule: &Value) -> Job {
         let mut job = Job::new("x");
-        set(&mut job, schedule, None);
+        set(&mut job, schedule);
         job
     }
 

@@ -1,4 +1,4 @@
-"""Asks an application of Celery for its schedule, or schedules of Celery for their next runs.
+"""Asks an application of Celery for its schedule, or when its schedules run next.
 
 downbeat runs this in the application's own Python, which imports the application's code. It reads a request from
 standard input and writes one JSON document to standard output. It changes nothing, connects to no broker, and
@@ -15,11 +15,8 @@ KNOWN = {
     "celery.schedules.solar": "solar",
     "django_celery_beat.tzcrontab.TzAwareCrontab": "crontab",
     "django_celery_beat.clockedschedule.clocked": "clocked",
-    "redbeat.schedules.rrule": "rrule",
 }
 FIELDS = ("minute", "hour", "day_of_week", "day_of_month", "month_of_year")
-RRULE = ("freq", "interval", "wkst", "count", "bysetpos", "bymonth", "bymonthday", "byyearday", "byeaster",
-         "byweekno", "byweekday", "byhour", "byminute", "bysecond")
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -28,10 +25,10 @@ def main():
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     request = json.load(sys.stdin)
-    app = find(request["app"]) if request.get("app") else bare(request.get("timezone"))
+    app = find(request["app"])
     if "schedules" in request:
-        entries = scheduled(app) if request.get("app") else {}
-        answer = [upcoming(asked, entries, app, request) for asked in request["schedules"]]
+        entries = scheduled(app)
+        answer = [upcoming(entries[asked["entry"]].schedule, request) for asked in request["schedules"]]
     else:
         answer = describe(app)
     json.dump(answer, answers)
@@ -45,15 +42,6 @@ def find(name):
     app = find_app(name)
     app.loader.import_default_modules()
     app.finalize(auto=True)
-    app.set_current()
-    return app
-
-
-def bare(zone):
-    from celery import Celery
-
-    app = Celery("downbeat-import")
-    app.conf.update(timezone=zone or "UTC", enable_utc=True)
     app.set_current()
     return app
 
@@ -72,10 +60,9 @@ def describe(app):
 
     conf = app.conf
     options = dict(conf.broker_transport_options or {})
-    kept = ("priority_steps", "sep", "global_keyprefix", "queue_order_strategy", "fanout_prefix", "fanout_patterns")
+    kept = ("priority_steps", "sep", "global_keyprefix", "fanout_prefix", "fanout_patterns")
     return {
         "celery": celery.__version__,
-        "app": app.main,
         "timezone": zone_name(app.timezone),
         "enable_utc": bool(conf.enable_utc),
         "broker": (str(conf.broker_write_url or conf.broker_url or "")).partition(":")[0],
@@ -151,14 +138,13 @@ def spec(schedule):
                 break
             continue
         return {"type": kind, **PARTS[kind](schedule)}
-    return {"type": "own", "class": f"{cls.__module__}.{cls.__qualname__}", "repr": repr(schedule)[:200]}
+    return {"type": "own", "class": f"{cls.__module__}.{cls.__qualname__}"}
 
 
 def crontab(schedule):
     written = {field: joined(getattr(schedule, "_orig_" + field)) for field in FIELDS}
     zone = own_zone(schedule)
-    read = {field: sorted(getattr(schedule, field)) for field in FIELDS}
-    return {"fields": written, "read": read, **({"timezone": zone} if zone else {})}
+    return {"fields": written, **({"timezone": zone} if zone else {})}
 
 
 def joined(field):
@@ -192,20 +178,7 @@ def clocked(schedule):
     return {"at": schedule.clocked_time.isoformat()}
 
 
-def rrule(schedule):
-    told = {}
-    for part in RRULE:
-        value = getattr(schedule, part, None)
-        if value is not None:
-            told[part] = value if isinstance(value, (int, str)) else [str(item) for item in value]
-    for part in ("dtstart", "until"):
-        value = getattr(schedule, part, None)
-        if value is not None:
-            told[part] = value.isoformat()
-    return told
-
-
-PARTS = {"crontab": crontab, "interval": interval, "solar": solar, "clocked": clocked, "rrule": rrule}
+PARTS = {"crontab": crontab, "interval": interval, "solar": solar, "clocked": clocked}
 
 
 def plain(value, where, problems):
@@ -254,32 +227,26 @@ def aware(moment):
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
-def upcoming(asked, entries, app, request):
+def upcoming(schedule, request):
     """The next runs of one schedule, in milliseconds since 1970, or why they cannot be told."""
     try:
-        if "entry" in asked:
-            schedule = entries[asked["entry"]].schedule
-        else:
-            schedule = MAKE[asked["type"]](asked, app)
-        since = asked.get("since") or request["from"]
-        return {"instants": runs(schedule, EPOCH + timedelta(milliseconds=since), request)}
+        return {"instants": runs(schedule, EPOCH + timedelta(milliseconds=request["from"]), request["count"])}
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"[:300]}
 
 
-def runs(schedule, last, request):
+def runs(schedule, last, count):
     """Asks the schedule when it is due after its last run, as beat does, in a clock of its own."""
     clock = {"now": last}
     zone = getattr(schedule, "nowfun", None) and schedule.nowfun().tzinfo or getattr(schedule, "tz", None)
     zone = zone or timezone.utc
     schedule.nowfun = lambda: clock["now"].astimezone(zone)
-    found, start = [], EPOCH + timedelta(milliseconds=request["from"])
-    while len(found) < request["count"]:
+    found = []
+    while len(found) < count:
         due = next_run(schedule, last.astimezone(zone), clock, zone)
         if due is None or due <= last:
             break
-        if due > start:
-            found.append(round((due - EPOCH) / timedelta(milliseconds=1)))
+        found.append(round((due - EPOCH) / timedelta(milliseconds=1)))
         last = due
     return found
 
@@ -322,30 +289,5 @@ def clock_change(zone, start, end):
         day = after
     return None
 
-
-def make_crontab(asked, app):
-    from celery.schedules import crontab
-
-    if asked.get("timezone"):
-        app.conf.timezone = asked["timezone"]
-        app.__dict__.pop("timezone", None)
-    made = crontab(app=app, **asked["fields"])
-    made.tz  # Read once, before the next one sets another zone.
-    return made
-
-
-def make_interval(asked, app):
-    from celery.schedules import schedule
-
-    return schedule(timedelta(seconds=asked["seconds"]), relative=asked.get("relative", False), app=app)
-
-
-def make_solar(asked, app):
-    from celery.schedules import solar
-
-    return solar(asked["event"], asked["latitude"], asked["longitude"], app=app)
-
-
-MAKE = {"crontab": make_crontab, "interval": make_interval, "solar": make_solar}
 
 main()

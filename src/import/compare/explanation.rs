@@ -57,20 +57,19 @@ impl<'a> Explainer<'a> {
         ours: &'a [UnixMs],
     ) -> Explainer<'a> {
         let is_interval = matches!(entry.timing, Timing::Every(_));
-        let is_said =
-            |code: &str| job.differences.iter().any(|difference| difference.code() == code);
         let steps = |list: &[UnixMs]| {
             let mut steps: Vec<i64> = list.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
             steps.dedup();
             steps
         };
-        let is_shifted = is_interval && is_said(Difference::Anchor.code()) && {
+        let is_shifted = is_interval && job.differences.contains(&Difference::Anchor) && {
             let (theirs, ours) = (steps(theirs), steps(ours));
             theirs.len() <= 1
                 && ours.len() <= 1
                 && (theirs == ours || theirs.is_empty() || ours.is_empty())
         };
-        let is_rounded = is_interval && is_said(Difference::Rounded(String::new()).code());
+        let is_said = job.differences.iter().any(|it| matches!(it, Difference::Rounded(_)));
+        let is_rounded = is_interval && is_said;
         Explainer { entry, theirs, ours, is_shifted, is_rounded }
     }
 
