@@ -105,7 +105,7 @@ here; a crontab line means the same in both.")]
 /// What all sources have in common.
 #[derive(Debug, Args)]
 pub struct Importing {
-    /// Write schedules/SOURCE.yaml and, if queues need it, downbeat.yaml into this new folder
+    /// Write schedules/SOURCE.yaml and, if queues need it, downbeat.yaml into this folder
     #[arg(long, short, value_name = "DIR")]
     pub output: Option<PathBuf>,
     /// Ask the old scheduler's own code for the next N instants of each entry, and compare

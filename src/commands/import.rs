@@ -36,7 +36,7 @@ pub(super) fn import(asked: cli::Import, flags: ServiceFlags) -> Result<Exit, Fa
     let now = clock::wall();
     match asked.source {
         Source::CeleryBeat(asked) if asked.print_script => {
-            show::exact(celery::print_script().trim_end()).map(|()| Exit::Fine)
+            show::exact(celery::SCRIPT.trim_end()).map(|()| Exit::Fine)
         }
         Source::CeleryBeat(asked) => {
             let app = asked.app.unwrap_or_default();
@@ -177,7 +177,7 @@ const COLUMNS: [show::Column; 3] = [
 ];
 const COMPARED: show::Column = show::Column::whole("COMPARED");
 
-/// What became of each job: on standard output, or on standard error if the file is there.
+/// Says what became of each job: on standard output, or on standard error if the file itself is printed.
 fn tell(report: &Report, found: &Found, is_written: bool) -> Result<(), Failure> {
     let is_compared = report.entries.iter().any(|entry| entry.comparison.is_some());
     let rows: Vec<Vec<String>> =

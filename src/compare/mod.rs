@@ -54,7 +54,7 @@ pub struct There {
 /// What is compared, and how.
 #[derive(Clone, Debug)]
 pub struct Span {
-    /// The instants to judge, of which both sides are known. Instants around it only serve as counterparts.
+    /// The instants to judge: both sides are known there. Instants around them only serve as counterparts.
     pub judged: Range<UnixMs>,
     /// How far apart two instants may be and still belong together.
     pub tolerance: Duration,
@@ -165,7 +165,7 @@ pub fn compare(here: &[Here], there: &[There], span: &Span) -> Vec<Instant> {
     instants
 }
 
-/// What has the same task and the same arguments.
+/// Calls of one task with the same arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Group<'a> {
     /// A call that is known here, by its number.
@@ -220,7 +220,8 @@ fn by_time(here: &[&Here], there: &[&There], span: &Span) -> Vec<Instant> {
     instants
 }
 
-/// Pairs what has the same name first, and then the rest, whatever its name. Returns what is left, too.
+/// Pairs slots and messages of the same entry first, and then the rest by time alone. Also returns what stays
+/// unpaired.
 fn paired<'a>(
     here: &[&'a Here],
     there: &[&'a There],

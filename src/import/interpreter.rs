@@ -1,7 +1,7 @@
 //! Runs a program that has another scheduler's code: a request in, one JSON document out.
 
 use std::ffi::OsString;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -16,7 +16,7 @@ use super::ImportError;
 /// Maximum bytes of an answer.
 const MAX_ANSWER: u64 = 256 << 20;
 /// Maximum bytes kept of what the program says on standard error.
-const MAX_COMPLAINT: u64 = 64 << 10;
+const MAX_COMPLAINT: usize = 64 << 10;
 /// Applications take their time to be imported, and rare schedules to be computed.
 const TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -91,18 +91,7 @@ fn converse(child: &mut Child, request: String) -> io::Result<Spoken> {
         let read = output.take(MAX_ANSWER + 1).read_to_end(&mut answer);
         let _ = finished.send(read.map(|_| answer));
     });
-    let complaint = thread::spawn(move || {
-        let mut kept = Vec::new();
-        let mut errors = errors;
-        // The end says what failed; an application may write much before it.
-        let mut buffer = [0; 8192];
-        while let Ok(read @ 1..) = errors.read(&mut buffer) {
-            kept.extend_from_slice(&buffer[..read]);
-            let surplus = kept.len().saturating_sub(MAX_COMPLAINT as usize);
-            kept.drain(..surplus);
-        }
-        String::from_utf8_lossy(&kept).into_owned()
-    });
+    let complaint = thread::spawn(move || end_of(errors));
     let answer =
         answer.recv_timeout(TIMEOUT).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     let answer = match answer {
@@ -114,6 +103,16 @@ fn converse(child: &mut Child, request: String) -> io::Result<Spoken> {
     }
     let complaint = complaint.join().unwrap_or_default();
     Ok(Spoken { answer: answer?, complaint })
+}
+
+/// The end of a text says what failed; an application may write much before it.
+fn end_of(mut text: impl Read) -> String {
+    let (mut kept, mut buffer) = (Vec::new(), [0; 8192]);
+    while let Ok(read @ 1..) = text.read(&mut buffer) {
+        kept.extend_from_slice(&buffer[..read]);
+        kept.drain(..kept.len().saturating_sub(MAX_COMPLAINT));
+    }
+    String::from_utf8_lossy(&kept).into_owned()
 }
 
 #[cfg(test)]

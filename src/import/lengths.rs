@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use downbeat_time::interval::MIN_PERIOD;
+
 use super::{Difference, Job};
 use crate::text::duration;
-
-/// The shortest interval here.
-const SHORTEST: Duration = Duration::from_millis(100);
 
 /// Sets `every` from a number of seconds, and leaves the job out if it is no interval here.
 pub(crate) fn set_every(job: &mut Job, seconds: f64) {
@@ -17,9 +16,7 @@ pub(crate) fn set_every(job: &mut Job, seconds: f64) {
         );
         return;
     };
-    let rounded =
-        Duration::from_millis(u64::try_from(length.as_micros().div_ceil(1000)).unwrap_or(u64::MAX));
-    let rounded = rounded.max(SHORTEST);
+    let rounded = in_millis(length).max(MIN_PERIOD);
     if rounded != length {
         job.differs(Difference::Rounded(format!(
             "every {seconds} s is every {}",
@@ -32,16 +29,18 @@ pub(crate) fn set_every(job: &mut Job, seconds: f64) {
 /// Sets a key to a length of so many seconds, rounded up to milliseconds; leaves it out if that is none.
 pub(crate) fn set_length(job: &mut Job, key: &str, seconds: f64) {
     match positive(seconds) {
-        Some(length) => {
-            let millis = u64::try_from(length.as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
-            job.set(key, duration::format(Duration::from_millis(millis)));
-        }
+        Some(length) => job.set(key, duration::format(in_millis(length))),
         None => job.differs(Difference::Dropped(format!("`{key}` of {seconds} s is left out"))),
     }
 }
 
 fn positive(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok().filter(|length| !length.is_zero())
+}
+
+/// Rounded up: here, lengths are whole milliseconds.
+fn in_millis(length: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(length.as_micros().div_ceil(1000)).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

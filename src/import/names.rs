@@ -1,36 +1,60 @@
-//! Names for jobs whose store has none, the same for several, or one that no entry can have.
+//! Names of entries for jobs that have none, the same as others, or one that no entry can have.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::mem;
 
+use super::{Difference, Job};
+use crate::config::MAX_ENTRY_NAME;
 use crate::escape::escape;
 
-/// Maximum bytes of a name before a number; an entry may have somewhat more.
-const MAX_LENGTH: usize = 180;
+/// Maximum bytes of a name that may get a number.
+const MAX_LENGTH: usize = MAX_ENTRY_NAME - 10;
 
-/// The names given so far.
+/// The names given so far, each with the last number that was added to it.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    given: HashSet<String>,
+    given: HashMap<String, u32>,
 }
 
 impl Names {
     /// The wanted name, or that with a number if it is taken: `poll`, `poll-2`. Hidden characters are escaped, and
     /// what is too long is cut.
     pub(crate) fn unique(&mut self, wanted: &str) -> String {
-        let wanted = &tidy(wanted);
-        let numbered = (2..).map(|number| format!("{wanted}-{number}"));
-        let mut all = std::iter::once(wanted.to_owned()).chain(numbered);
-        let name = all.find(|name| !self.given.contains(name)).unwrap_or_default();
-        self.given.insert(name.clone());
-        name
+        let wanted = tidy(wanted, MAX_LENGTH);
+        let mut free = wanted.clone();
+        while self.given.contains_key(&free) {
+            let number = self.given.entry(wanted.clone()).or_insert(1);
+            *number += 1;
+            free = format!("{wanted}-{number}");
+        }
+        self.given.insert(free.clone(), 1);
+        free
     }
 }
 
-fn tidy(name: &str) -> String {
+/// Changes the names that no entry can have, and says so. Of several jobs with one name, the first is kept: in
+/// stores that know jobs by their names, beat sees but one.
+pub(crate) fn fit(jobs: &mut [Job]) {
+    let fits = |job: &&Job| tidy(&job.name, MAX_ENTRY_NAME) == job.name;
+    let given = jobs.iter().filter(fits).map(|job| (job.name.clone(), 1)).collect();
+    let mut names = Names { given };
+    let mut seen = HashSet::new();
+    for job in jobs {
+        if !fits(&&*job) {
+            let name = names.unique(&job.name);
+            let old = mem::replace(&mut job.name, name);
+            job.differs(Difference::Other(format!("its name was {old:?}")));
+        } else if !seen.insert(job.name.clone()) {
+            job.cannot("another job has this name", Some("give it another name"));
+        }
+    }
+}
+
+fn tidy(name: &str, most: usize) -> String {
     let escaped = escape(name.trim());
-    let cut = (0..=MAX_LENGTH).rev().find(|at| escaped.is_char_boundary(*at)).unwrap_or(0);
-    match escaped.get(..cut).unwrap_or(&escaped).trim_end() {
-        "" => "job".to_owned(),
+    let end = (0..=most.min(escaped.len())).rev().find(|end| escaped.is_char_boundary(*end));
+    match escaped[..end.unwrap_or(0)].trim_end() {
+        "" => "unnamed".to_owned(),
         name => name.to_owned(),
     }
 }
@@ -38,6 +62,7 @@ fn tidy(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::import::Grade;
 
     #[test]
     fn a_name_that_is_taken_gets_a_number() {
@@ -51,6 +76,21 @@ mod tests {
         let mut names = Names::default();
         let long = "é".repeat(200);
         let given = ["", " a\u{1b}b\n", &long].map(|wanted| names.unique(wanted));
-        assert_eq!(given, ["job", "a\\u001bb", &"é".repeat(90)]);
+        assert_eq!(given, ["unnamed", "a\\u001bb", &"é".repeat(95)]);
+    }
+
+    #[test]
+    fn a_name_that_is_changed_is_said_and_one_that_is_taken_is_left_out() {
+        let long = "名".repeat(200);
+        let mut jobs: Vec<Job> =
+            ["good", "tab\there ", "", &long, &format!("{long}!"), "good"].map(Job::new).into();
+        fit(&mut jobs);
+        let cut = "名".repeat(63);
+        let names: Vec<&str> = jobs.iter().map(|job| &*job.name).collect();
+        let expected = ["good", "tab\\there", "unnamed", &cut, &format!("{cut}-2"), "good"];
+        assert_eq!(names, expected);
+        let grades: Vec<Grade> = jobs.iter().map(Job::grade).collect();
+        let differs = Grade::Differs;
+        assert_eq!(grades, [Grade::Same, differs, differs, differs, differs, Grade::Cannot]);
     }
 }

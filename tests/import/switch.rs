@@ -31,7 +31,7 @@ fn application(broker: &str) -> String {
     )
 }
 
-/// The guide's commands, with this broker; the last words of `downbeat` and `celery`.
+/// The guide's commands, with the broker of the test.
 struct Guide {
     lines: Vec<String>,
 }

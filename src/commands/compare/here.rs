@@ -41,16 +41,12 @@ pub(super) fn read(
     }
     let since = events.iter().map(|event| event.slot_utc).min();
     let sent = events.iter().filter(|event| event.kind.is_some());
-    let (known, gone): (Vec<_>, Vec<_>) = sent
-        .map(|event| (event, schedule.get(&event.entry)))
-        .partition(|(_, entry)| entry.is_some());
-    if !gone.is_empty() {
-        let count = gone.len();
-        notes.push(format!(
-            "slots of entries that are not in the schedule files are left out: {count}"
-        ));
+    let gone = sent.clone().filter(|event| schedule.get(&event.entry).is_none()).count();
+    if gone > 0 {
+        let note = "slots of entries that are not in the schedule files are left out";
+        notes.push(format!("{note}: {gone}"));
     }
-    let known = known.into_iter().filter_map(|(event, entry)| Some((event, entry?)));
+    let known = sent.filter_map(|event| Some((event, schedule.get(&event.entry)?)));
     let known = known.filter(|(_, entry)| uses(&entry.message.queue));
     Ok(Recorded { slots: slots(known), since, notes })
 }

@@ -120,7 +120,7 @@ pub(super) fn in_queue(service: &ServiceConfig, queue: &Queue) -> Result<Sent, F
 
 fn too_many(queue: &Queue, total: u64, read: usize) -> Failure {
     let message = format!(
-        "{total} messages wait in `{}`, of which {read} can be read at once, and they carry no time; compare \
+        "the messages in `{}` carry no time, and only {read} of {total} can be read at once; compare \
          --with-events, or with a queue that has fewer",
         queue.name
     );

@@ -10,10 +10,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::message::Message;
-use super::{SCRIPT, interpreter, names, schedules};
+use super::{SCRIPT, schedules};
 use crate::import::compare::OldScheduler;
 use crate::import::interpreter::Interpreter;
-use crate::import::{Found, ImportError, Job, MAX_JOBS, lengths, zones};
+use crate::import::{Found, ImportError, Job, MAX_JOBS, lengths, names, zones};
 
 /// What the script says of an application, and of its entries or of those of a store.
 #[derive(Debug, Deserialize)]
@@ -42,18 +42,13 @@ struct AppEntry {
     message: Message,
 }
 
-/// The script, for those who want to read it before their Python runs it.
-pub(crate) fn print_script() -> &'static str {
-    SCRIPT
-}
-
 /// Imports the schedule of an application, named as for `celery -A`.
 ///
 /// # Errors
 ///
 /// If its Python cannot be run, or the application cannot be imported.
 pub(crate) fn from_app(name: &str, python: Option<PathBuf>) -> Result<Found, ImportError> {
-    let interpreter = interpreter(python);
+    let interpreter = Interpreter::python(python, SCRIPT);
     let request = Map::from_iter([("app".to_owned(), json!(name))]);
     let app: App<AppEntry> = ask(&interpreter, request.clone())?;
     let (zone, is_amqp) = (app.zone()?, app.is_amqp());
@@ -92,7 +87,9 @@ pub(super) fn ask<E: DeserializeOwned>(
 ) -> Result<App<E>, ImportError> {
     let app: App<E> = interpreter.ask(&Value::Object(request))?;
     if app.entries.len() > MAX_JOBS {
-        return Err(ImportError::Invalid(format!("more than {MAX_JOBS} entries")));
+        return Err(ImportError::Invalid(format!(
+            "the application has more than {MAX_JOBS} entries, and more cannot be imported at once"
+        )));
     }
     Ok(app)
 }

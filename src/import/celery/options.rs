@@ -8,7 +8,7 @@ use crate::import::{Difference, Job, lengths};
 use crate::text::instant;
 
 /// Options that mean nothing in a message that is sent later by another program, or that say the default.
-const WITHOUT_EFFECT: [&str; 14] = [
+const WITHOUT_EFFECT: [&str; 12] = [
     "retry",
     "retry_policy",
     "producer",
@@ -19,14 +19,12 @@ const WITHOUT_EFFECT: [&str; 14] = [
     "mandatory",
     "immediate",
     "router",
-    "result_cls",
     "content_encoding",
     "content_type",
-    "link_error_sig",
 ];
 
 /// Sets the keys of an entry from options as a message would carry them.
-pub(crate) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
+pub(super) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
     let mut own = Map::new();
     for (name, value) in options {
         match (&**name, value) {

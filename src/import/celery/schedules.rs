@@ -43,9 +43,9 @@ pub(crate) fn set(job: &mut Job, schedule: &Value, last_run: Option<UnixMs>, zon
 
 /// A class of the application's own.
 fn own(job: &mut Job, schedule: &Value) {
-    let text = |part: &str| schedule[part].as_str().unwrap_or("?").to_owned();
+    let class = schedule["class"].as_str().unwrap_or("?");
     job.cannot(
-        format!("its schedule is a class of its own, `{}`", text("class")),
+        format!("its schedule is a class of its own, `{class}`"),
         Some("write its rule as `cron`, `rrule`, or as a list of instants with `at`"),
     );
 }

@@ -8,10 +8,11 @@ use downbeat_time::Zone;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::SCRIPT;
 use super::app::{self, App};
-use super::interpreter;
 use super::message::Message;
 use crate::import::compare::OldScheduler;
+use crate::import::interpreter::Interpreter;
 use crate::import::{Difference, Found, ImportError, Job, zones};
 
 /// The queue of an application that names no default.
@@ -58,7 +59,7 @@ pub(crate) struct Routed {
 ///
 /// If the zone is none, its Python cannot be run, or the application cannot be imported.
 pub(crate) fn route(sent: &[Sent], asked: &Asked) -> Result<Routed, ImportError> {
-    let interpreter = interpreter(asked.python.clone());
+    let interpreter = Interpreter::python(asked.python.clone(), SCRIPT);
     let named = asked.timezone.as_deref().map(zones::zone).transpose()?;
     let mut routed = match &asked.app {
         Some(name) => {

@@ -73,13 +73,11 @@ impl<'a> Explainer<'a> {
         ours: &'a [UnixMs],
         is_horizon: bool,
     ) -> Explainer<'a> {
-        let is_said =
-            |code: &str| job.differences.iter().any(|difference| difference.code() == code);
+        let is_rounded = job.differences.iter().any(|it| matches!(it, Difference::Rounded(_)));
+        let is_anchor_lost = job.differences.contains(&Difference::Anchor);
         let of_all = match entry.timing {
-            Timing::Every(_) if is_said(Difference::Rounded(String::new()).code()) => {
-                Some(Explanation::Rounded)
-            }
-            Timing::Every(_) => moved(entry, theirs, ours, is_said(Difference::Anchor.code())),
+            Timing::Every(_) if is_rounded => Some(Explanation::Rounded),
+            Timing::Every(_) => moved(entry, theirs, ours, is_anchor_lost),
             Timing::Solar(_) if is_horizon => Some(Explanation::Horizon),
             _ => None,
         };

@@ -84,7 +84,7 @@ pub(crate) fn compare(
 ) -> Result<Vec<Option<Comparison>>, ImportError> {
     let Some(old) = &found.old else {
         return Err(ImportError::Invalid(format!(
-            "{} has no code that says when a job fires",
+            "{} has no code that says when a job fires; leave out --compare",
             found.source
         )));
     };

@@ -115,7 +115,9 @@ impl Reader<'_> {
         match (self.field, self.dialect) {
             (Field::Day, _) if item == "l" => one(Day::Last(0)),
             (Field::Day, Dialect::Fugit) if item == "last" => one(Day::Last(0)),
-            (Field::Day, Dialect::Fugit) if item.starts_with('-') => self.from_the_end(item),
+            (Field::Day, Dialect::Fugit) if item.starts_with('-') => {
+                self.counted_from_the_end(item)
+            }
             (Field::Day, Dialect::Croniter) if item.contains('w') => {
                 let day = number(item.trim_matches('w')).filter(|day| (1..=31).contains(day));
                 one(Day::Near(day.ok_or_else(|| self.refuse(WRITE_A_LINE))?))
@@ -150,7 +152,7 @@ impl Reader<'_> {
     }
 
     /// fugit's `-1` for the last day, and ranges of such days.
-    fn from_the_end(&self, item: &str) -> Result<Option<Vec<Day>>, Refused> {
+    fn counted_from_the_end(&self, item: &str) -> Result<Option<Vec<Day>>, Refused> {
         let refused = || self.refuse(WRITE_A_LINE);
         let day = |text: &str| match text {
             "l" | "last" => Some(1),

@@ -1,6 +1,6 @@
 //! Commands of a crontab: their input, their names, and the tasks that stand for them.
 
-use std::collections::HashMap;
+use std::mem;
 
 /// Maximum length of a name that is made of a command.
 const MAX_NAME: usize = 40;
@@ -9,20 +9,16 @@ const PROGRAMS: &str = "python python3 php ruby bash sh perl node manage.py rail
 
 /// crontab(5): a `%` ends the command unless it is escaped; what follows is its input, with `%` for line ends.
 pub(super) fn percent(command: &str) -> (String, Option<String>) {
-    let mut parts = vec![String::new()];
+    let (mut parts, mut part) = (Vec::new(), String::new());
     let mut characters = command.chars().peekable();
     while let Some(c) = characters.next() {
-        let is_escaped = c == '\\' && characters.peek() == Some(&'%');
         match c {
-            '%' => parts.push(String::new()),
-            c => {
-                let c = if is_escaped { characters.next().unwrap_or(c) } else { c };
-                if let Some(last) = parts.last_mut() {
-                    last.push(c);
-                }
-            }
+            '%' => parts.push(mem::take(&mut part)),
+            '\\' if characters.next_if_eq(&'%').is_some() => part.push('%'),
+            c => part.push(c),
         }
     }
+    parts.push(part);
     let command = parts.remove(0);
     let input = (!parts.is_empty()).then(|| parts.join("\n"));
     (command.trim_end().to_owned(), input)
@@ -53,21 +49,6 @@ pub(super) fn name_of(command: &str) -> String {
     let name: String = name.chars().map(allowed).take(MAX_NAME).collect();
     let name = name.trim_matches('-');
     if name.is_empty() { "command".to_owned() } else { name.to_owned() }
-}
-
-/// Names that are taken, each with how many asked for it.
-pub(super) type Names = HashMap<String, u32>;
-
-/// The name, with a number if it is taken.
-pub(super) fn unique(name: &str, names: &mut Names) -> String {
-    let mut free = name.to_owned();
-    while names.contains_key(&free) {
-        let count = names.entry(name.to_owned()).or_insert(1);
-        *count += 1;
-        free = format!("{name}-{count}");
-    }
-    names.insert(free.clone(), 1);
-    free
 }
 
 #[cfg(test)]

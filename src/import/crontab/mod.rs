@@ -6,8 +6,9 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use self::command::{Names, matches, name_of, percent, unique};
+use self::command::{matches, name_of, percent};
 use super::literal::literal;
+use super::names::Names;
 use super::{Difference, Found, ImportError, Job, MAX_JOBS};
 use crate::regular_file;
 
@@ -69,7 +70,7 @@ fn from_text(
     zone: Option<String>,
 ) -> Found {
     let mut found = Found { timezone: zone, ..Found::default() };
-    let (mut names, mut cron_zone, mut settings) = (Names::new(), None, Vec::new());
+    let (mut names, mut cron_zone, mut settings) = (Names::default(), None, Vec::new());
     let mut about = String::new();
     for line in text.lines().map(str::trim) {
         if let Some(comment) = line.strip_prefix('#') {
@@ -82,7 +83,7 @@ fn from_text(
                 name => settings.push(name.to_owned()),
             }
         } else if let Some(mut job) = job(line, has_user, tasks) {
-            job.name = unique(&job.name, &mut names);
+            job.name = names.unique(&job.name);
             if let Some(zone) = &cron_zone {
                 job.set("timezone", zone.clone());
             }

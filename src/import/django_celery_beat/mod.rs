@@ -10,9 +10,8 @@ use downbeat_time::UnixMs;
 use serde_json::json;
 
 use self::task::Task;
-use super::celery::names;
 use super::celery::store::{self, Asked};
-use super::{Found, ImportError, Job, Refused};
+use super::{Found, ImportError, Job, Refused, names};
 
 /// Imports a dump; `-` is standard input.
 ///

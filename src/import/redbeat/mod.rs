@@ -9,10 +9,10 @@ use downbeat_time::UnixMs;
 use serde_json::json;
 
 use self::entry::Entry;
+use super::celery::schedules;
 use super::celery::store::{self, Asked, Routed};
-use super::celery::{names, schedules};
 use super::redis_reader::{Hash, Held, RedisReader};
-use super::{Difference, Found, ImportError, Job, Refused};
+use super::{Difference, Found, ImportError, Job, Refused, names};
 
 /// Imports the entries whose keys begin with `prefix`.
 ///

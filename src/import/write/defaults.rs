@@ -7,17 +7,7 @@ use serde_json::{Map, Value};
 use crate::import::Job;
 
 /// Keys that `defaults` may hold and that jobs tend to share.
-const SHARED: [&str; 9] = [
-    "queue",
-    "priority",
-    "expires",
-    "catch_up",
-    "within",
-    "max_queued",
-    "overlap",
-    "exchange",
-    "routing_key",
-];
+const SHARED: [&str; 6] = ["queue", "priority", "expires", "within", "exchange", "routing_key"];
 /// A default pays from this many entries on that then need not say it.
 const WORTH: usize = 3;
 /// The queue of an entry that names none.

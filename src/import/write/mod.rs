@@ -5,6 +5,7 @@ mod defaults;
 mod head;
 mod yaml;
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use serde_json::{Map, Value};
@@ -13,7 +14,6 @@ use self::defaults::Common;
 pub(crate) use self::head::summary;
 use self::yaml::Yaml;
 use super::{Cannot, Found, Job};
-use crate::escape::escape;
 
 /// The folder of schedule files, beside the service's configuration.
 pub(crate) const SCHEDULES: &str = "schedules";
@@ -110,7 +110,7 @@ type Group<'j> = (Option<String>, Vec<(usize, &'j Job)>);
 fn groups(jobs: Vec<(usize, &Job)>) -> Vec<Group<'_>> {
     let module = |job: &Job| job.text("task").rsplit_once('.').map(|(module, _)| module.to_owned());
     let mut groups: Vec<Group<'_>> = Vec::new();
-    let mut places = std::collections::HashMap::new();
+    let mut places = HashMap::new();
     let is_grouped = jobs.len() >= WORTH_GROUPS;
     for (index, job) in jobs {
         let title = module(job).filter(|_| is_grouped);
@@ -127,11 +127,6 @@ fn groups(jobs: Vec<(usize, &Job)>) -> Vec<Group<'_>> {
         }),
     }
     groups
-}
-
-/// One line of a comment: text of the source may hold anything.
-fn commented(text: &str) -> String {
-    escape(text).into_owned()
 }
 
 #[cfg(test)]

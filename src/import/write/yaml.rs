@@ -3,9 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::commented;
-use crate::escape::is_hidden;
-use crate::text::{Scalar, duration};
+use crate::escape::{escape, is_hidden};
+use crate::text::{Scalar, duration, flow};
 
 /// Longer lines are broken into blocks.
 const WIDTH: usize = 100;
@@ -42,8 +41,9 @@ impl Yaml {
         }
     }
 
+    /// A comment of one line: text of the source may hold anything.
     pub(super) fn comment(&mut self, indent: usize, text: &str) {
-        self.line(format!("{:indent$}# {}", "", commented(text)).trim_end());
+        self.line(format!("{:indent$}# {}", "", escape(text)).trim_end());
     }
 
     /// A mapping, one pair a line.
@@ -57,28 +57,29 @@ impl Yaml {
 
     /// A pair on one line if it fits, else as a block.
     pub(super) fn pair(&mut self, indent: usize, key: &str, value: &Value) {
-        let line = format!("{:indent$}{}: {}", "", text(key), flow(value));
+        let line = format!("{:indent$}{}: {}", "", text(key), on_one_line(value));
         match value {
             _ if line.chars().count() <= WIDTH => self.line(&line),
             Value::Object(pairs) if !pairs.is_empty() => self.block(indent, key, pairs),
             Value::Array(items) if !items.is_empty() => {
                 self.line(&format!("{:indent$}{}:", "", text(key)));
-                items
-                    .iter()
-                    .for_each(|item| self.line(&format!("{:indent$}  - {}", "", flow(item))));
+                items.iter().for_each(|item| {
+                    self.line(&format!("{:indent$}  - {}", "", on_one_line(item)))
+                });
             }
             _ => self.line(&line),
         }
     }
 }
 
-fn flow(value: &Value) -> String {
+fn on_one_line(value: &Value) -> String {
     let joined = |parts: Vec<String>| parts.join(", ");
     match value {
         Value::String(string) => text(string),
-        Value::Array(items) => format!("[{}]", joined(items.iter().map(flow).collect())),
+        Value::Array(items) => format!("[{}]", joined(items.iter().map(on_one_line).collect())),
         Value::Object(pairs) => {
-            let pair = |(key, value): (&String, &Value)| format!("{}: {}", text(key), flow(value));
+            let pair =
+                |(key, value): (&String, &Value)| format!("{}: {}", text(key), on_one_line(value));
             format!("{{{}}}", joined(pairs.iter().map(pair).collect()))
         }
         other => other.to_string(),
@@ -104,21 +105,14 @@ fn is_plain(string: &str) -> bool {
 
 /// A string in double quotes, with hidden characters escaped.
 fn quoted(string: &str) -> String {
-    let mut out = String::from('"');
-    for c in string.chars() {
-        match c {
-            '"' => out += "\\\"",
-            '\\' => out += "\\\\",
-            '\n' => out += "\\n",
-            '\t' => out += "\\t",
-            c if !is_hidden(c) => out.push(c),
-            c => match u32::from(c) {
-                code @ ..=0xffff => out += &format!("\\u{code:04x}"),
-                code => out += &format!("\\U{code:08x}"),
-            },
+    let mut out = String::new();
+    for c in flow::quoted(string).chars() {
+        match u32::from(c) {
+            _ if !is_hidden(c) => out.push(c),
+            code @ ..=0xffff => out += &format!("\\u{code:04x}"),
+            code => out += &format!("\\U{code:08x}"),
         }
     }
-    out.push('"');
     out
 }
 
