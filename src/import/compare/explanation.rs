@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use downbeat_time::{Timing, UnixMs};
+use downbeat_time::{Timing, UnixMs, Zone};
 use serde::Serialize;
 
 use crate::import::{Difference, Job};
@@ -11,6 +11,9 @@ use crate::schedule::Entry;
 /// How close to a change of the clock an instant must be to be explained by it. Schedulers move instants of a
 /// skipped or repeated hour by that hour, and some look an hour further.
 const NEAR_CHANGE: Duration = Duration::from_secs(3 * 3600);
+/// Where the clock is changed by half an hour (Lord Howe), libraries that walk through a day by whole hours miss the
+/// next midnight, and begin that day at 00:30.
+const AFTER_HALF_AN_HOUR: Duration = Duration::from_secs(24 * 3600);
 /// The sun's position is computed to about a minute.
 pub(super) const SUN: Duration = Duration::from_secs(120);
 
@@ -23,7 +26,7 @@ const LAST_OLD_RULE: UnixMs = UnixMs(2_145_830_400_000);
 pub(crate) enum Explanation {
     /// The interval is counted from another instant; the steps are equal.
     Anchor,
-    /// The zone's clock is changed within three hours.
+    /// The zone's clock is changed within three hours, or was by half an hour on the day before.
     ClockChange,
     /// The entry has ended, as its difference says.
     Ended,
@@ -93,9 +96,7 @@ impl<'a> Explainer<'a> {
             self.of_all
         } else if end.is_some_and(|end| at > end) {
             Some(Explanation::Ended)
-        } else if reads_clock
-            && zone.offset_at(at - NEAR_CHANGE) != zone.offset_at(at + NEAR_CHANGE)
-        {
+        } else if reads_clock && is_near_change(zone, at) {
             Some(Explanation::ClockChange)
         } else if reads_clock && self.is_by_old_rules(at) {
             Some(Explanation::OldRules)
@@ -124,6 +125,11 @@ impl<'a> Explainer<'a> {
     fn other_side(&self, at: UnixMs) -> &'a [UnixMs] {
         if self.theirs.binary_search(&at).is_ok() { self.ours } else { self.theirs }
     }
+}
+
+fn is_near_change(zone: &Zone, at: UnixMs) -> bool {
+    let changed = zone.offset_at(at) - zone.offset_at(at - AFTER_HALF_AN_HOUR);
+    zone.offset_at(at - NEAR_CHANGE) != zone.offset_at(at + NEAR_CHANGE) || changed % 3600 != 0
 }
 
 /// Why an interval of the same length has other instants.

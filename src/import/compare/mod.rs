@@ -243,6 +243,24 @@ mod tests {
     }
 
     #[test]
+    fn the_day_after_a_change_by_half_an_hour_is_explained_and_not_the_next() {
+        let zone = crate::import::zones::zone("Australia/Lord_Howe").unwrap();
+        let entry = Entry { zone, ..sample::cron("x", "0 0 * * *") };
+        // 2027-04-03; the clock goes back on the 4th at two, which is near that midnight, too.
+        let from = UnixMs(1_806_700_000_000);
+        let ours: Vec<UnixMs> =
+            iter::successors(entry.next_slot(from), |slot| entry.next_slot(*slot))
+                .take(5)
+                .collect();
+        let unexplained = |missing: usize| {
+            let theirs = [&ours[..missing], &ours[missing + 1..]].concat();
+            let answer = Answer { until: Some(ours[4].0), ..told(&theirs) };
+            one(&Job::new("x"), &entry, from, 10, &answer).unexplained
+        };
+        assert_eq!((0..5).map(unexplained).collect::<Vec<_>>(), [0, 0, 1, 1, 1]);
+    }
+
+    #[test]
     fn zones_without_rules_after_2037_explain_only_the_hour_that_they_lack() {
         let berlin = crate::import::zones::zone("Europe/Berlin").unwrap();
         let entry = Entry { zone: berlin, ..sample::cron("x", "0 9 * * *") };
