@@ -128,6 +128,9 @@ pub struct CeleryBeat {
     /// The application's Python [default: that of the active virtual environment, else python3]
     #[arg(long, value_name = "PATH")]
     pub python: Option<PathBuf>,
+    /// Beat's own file (celerybeat-schedule): intervals go on from the last runs that it holds, when beat has stopped
+    #[arg(long, value_name = "FILE")]
+    pub last_runs: Option<PathBuf>,
     /// Print the script that this Python would run, and run nothing
     #[arg(long)]
     pub print_script: bool,

@@ -8,9 +8,7 @@ use downbeat_time::{UnixMs, Zone};
 
 use super::{Exit, Failure, configuration, show, times};
 use crate::address::Secret;
-use crate::cli;
-use crate::cli::ServiceFlags;
-use crate::cli::Source;
+use crate::cli::{self, ServiceFlags, Source};
 use crate::clock;
 use crate::config::{Broker, Caller};
 use crate::import::celery::store::Asked;
@@ -40,7 +38,8 @@ pub(super) fn import(asked: cli::Import, flags: ServiceFlags) -> Result<Exit, Fa
         }
         Source::CeleryBeat(asked) => {
             let app = asked.app.unwrap_or_default();
-            finish(celery::from_app(&app, asked.python)?, "celery-beat", &asked.importing, now)
+            let found = celery::from_app(&app, asked.python, asked.last_runs.as_deref())?;
+            finish(found, "celery-beat", &asked.importing, now)
         }
         Source::DjangoCeleryBeat(asked) => {
             let found = from_dump(&asked.file, &store(asked.application), now)?;

@@ -1,9 +1,11 @@
 //! `downbeat import celery-beat`.
 
 use std::fs;
+use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::stored::ran;
 use crate::support::downbeat::Place;
 use crate::support::tools::{needs, python};
 
@@ -109,6 +111,40 @@ fn an_application_becomes_a_schedule_file_that_is_proved_entry_by_entry() {
     // Nothing is overwritten.
     let again = place.run(&args).refused(2);
     assert!(again.contains("moved/schedules/celery-beat.yaml exists"), "{again}");
+}
+
+/// Beat's own file, after it has sent `poll` at 09:46:43.217.
+const LAST_RUNS: &str = r#"
+from datetime import datetime, timezone
+from celery.beat import PersistentScheduler
+from shop import app
+
+scheduler = PersistentScheduler(app=app, schedule_filename="celerybeat-schedule")
+scheduler.schedule["poll"].last_run_at = datetime(2026, 3, 20, 9, 46, 43, 217000, timezone.utc)
+scheduler.close()
+"#;
+
+#[test]
+fn intervals_go_on_from_the_last_runs_that_beat_keeps() {
+    needs!(Python);
+    let place = shop();
+    ran(Command::new(python()).args(["-c", LAST_RUNS]).current_dir(place.path()));
+    let python = python().display().to_string();
+    let args = ["import", "celery-beat", "shop", "--python", &python, "--compare", "50", "--json"];
+    let last_runs = ["--last-runs", "celerybeat-schedule", "--output", "moved"];
+    let report = place.run(&[&args[..], &last_runs].concat()).json(1);
+    let entries = report["entries"].as_array().unwrap();
+    let poll = entries.iter().find(|entry| entry["entry"] == "poll").unwrap();
+    assert_eq!(poll["grade"], "same", "{poll:#}");
+    assert_eq!(poll["comparison"]["same"], 50, "{poll:#}");
+    assert_eq!(poll["comparison"]["explained"], json!({}));
+    let file = fs::read_to_string(place.path().join("moved/schedules/celery-beat.yaml")).unwrap();
+    assert!(file.contains("anchor: \"2026-03-20T10:46:43.217+01:00\""), "{file}");
+    fs::write(place.path().join("no-shelf"), "x").unwrap();
+    for wrong in ["nowhere", "no-shelf"] {
+        let said = place.run(&[&args[..7], &["--last-runs", wrong]].concat()).refused(1);
+        assert!(said.contains(&format!("{wrong}: ")) && said.contains("celery beat -s"), "{said}");
+    }
 }
 
 #[test]

@@ -1,17 +1,24 @@
 //! Celery applications, django-celery-beat and RedBeat, at two versions each: every kind of schedule, spelling and
 //! option that they know is imported, and compared with what their own code says.
 
-use std::collections::BTreeMap;
 use std::fs;
 
-use redis::Commands as _;
-
-use super::stored::{compared, folder, place_with, run_script, unix_url};
+use super::stored::{Report, folder, place_with, run_script, unix_url, values};
+use crate::support::downbeat::Place;
 use crate::support::redis::RedisServer;
-use crate::support::tools::needs;
+use crate::support::tools::{needs, python};
 
 /// Entries of the vocabulary.
 const ENOUGH: usize = 200;
+
+/// Imports at an instant at which the stores have been filled, and compares.
+fn import(place: &Place, source: &[&str]) -> Report {
+    let python = python().display().to_string();
+    let common = ["--python", &python, "--from", "2026-11-30T12:00:00Z", "--output", "moved"];
+    let report = Report::of(place, &[source, &common].concat());
+    assert!(report.entries().count() >= ENOUGH);
+    report
+}
 
 #[test]
 fn an_application_of_the_newest_celery_is_proved() {
@@ -28,10 +35,7 @@ fn application(package: &str, sun: &[&str]) {
     needs!(Python, Apart);
     let place = place_with(package);
     fs::copy(folder().join("vocabulary.py"), place.path().join("vocabulary.py")).unwrap();
-    let report = compared(&place, &["celery-beat", "vocabulary"]);
-    let table = report.table(&format!("celery-beat {package}"));
-    assert!(report.0["entries"].as_array().unwrap().len() >= ENOUGH, "{table:?}");
-    report.is_proved();
+    let report = import(&place, &["celery-beat", "vocabulary"]);
     for (word, grades) in [
         ("shop.tasks.cron", &["same"][..]),
         ("shop.tasks.nowfun", &["same"]),
@@ -69,10 +73,7 @@ fn django(package: &str) {
     let place = place_with(package);
     let dump = place.path().join("dump.json").display().to_string();
     run_script(package, "fill_django.py", &[&dump]);
-    let report = compared(&place, &["django-celery-beat", "dump.json"]);
-    let table = report.table(package);
-    assert!(report.0["entries"].as_array().unwrap().len() >= ENOUGH, "{table:?}");
-    report.is_proved();
+    let report = import(&place, &["django-celery-beat", "dump.json"]);
     for (word, grades) in [
         ("shop.tasks.cron", &["same"][..]),
         ("shop.tasks.zoned", &["same"]),
@@ -105,11 +106,8 @@ fn redbeat(package: &str) {
     let before = values(&server);
     let url = server.url();
     let zone = ["--timezone", "Europe/Berlin", "--prefix", "red*beat:"];
-    let report = compared(&place, &[&["redbeat", &*url], &zone[..]].concat());
-    let table = report.table(package);
-    assert!(report.0["entries"].as_array().unwrap().len() >= ENOUGH, "{table:?}");
+    let report = import(&place, &[&["redbeat", &*url], &zone[..]].concat());
     assert!(values(&server) == before, "the import changed the store");
-    report.is_proved();
     for (word, grades) in [
         ("shop.tasks.cron", &["same"][..]),
         ("shop.tasks.off", &["same"]),
@@ -124,15 +122,4 @@ fn redbeat(package: &str) {
     ] {
         assert_eq!(report.grades(word), grades, "{word}");
     }
-}
-
-/// Every key with its value, as Redis serializes it.
-fn values(server: &RedisServer) -> BTreeMap<Vec<u8>, Vec<u8>> {
-    let mut redis = server.connect();
-    let keys: Vec<Vec<u8>> = redis.keys("*").unwrap();
-    let value = |key: Vec<u8>| {
-        let value = redis::cmd("DUMP").arg(&key).query(&mut redis).unwrap();
-        (key, value)
-    };
-    keys.into_iter().map(value).collect()
 }

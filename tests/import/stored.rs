@@ -1,14 +1,15 @@
 //! What an import says of each job, and what is expected of a store with the whole vocabulary of its library.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use redis::Commands as _;
 use serde_json::Value;
 
 use crate::support::downbeat::{Finished, Place};
 use crate::support::redis::RedisServer;
-use crate::support::tools::{apart, python, tests_folder};
+use crate::support::tools::{apart, tests_folder};
 
 /// A place whose Python has a package of `tests/requirements-apart.txt`.
 pub(super) fn place_with(package: &str) -> Place {
@@ -40,18 +41,20 @@ pub(super) fn unix_url(server: &RedisServer) -> String {
     format!("unix://{}", server.socket().display())
 }
 
-/// How many instants of each job are compared: 200 in the long run.
-pub(super) fn instants() -> String {
-    std::env::var("DOWNBEAT_INSTANTS").unwrap_or_else(|_| "50".to_owned())
+/// Every key with its value, as Redis serializes it.
+pub(super) fn values(server: &RedisServer) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut redis = server.connect();
+    let keys: Vec<Vec<u8>> = redis.keys("*").unwrap();
+    let value = |key: Vec<u8>| {
+        let value = redis::cmd("DUMP").arg(&key).query(&mut redis).unwrap();
+        (key, value)
+    };
+    keys.into_iter().map(value).collect()
 }
 
-/// The report of an import that compares each job, and leaves some out.
-pub(super) fn compared(place: &Place, source: &[&str]) -> Report {
-    let (python, count) = (python().display().to_string(), instants());
-    let common = ["--python", &python, "--compare", &count, "--from", "2026-11-30T12:00:00Z"];
-    let args = [&["import"], source, &common, &["--output", "moved", "--json"]].concat();
-    // Two hundred instants of two hundred jobs take longer than other commands.
-    Report(Finished::from(place.command(&args).output().unwrap()).json(1))
+/// How many instants of each job are compared: 200 in the long run.
+fn instants() -> String {
+    std::env::var("DOWNBEAT_INSTANTS").unwrap_or_else(|_| "20".to_owned())
 }
 
 /// What became of each job.
@@ -59,32 +62,52 @@ pub(super) fn compared(place: &Place, source: &[&str]) -> Report {
 pub(super) struct Report(pub(super) Value);
 
 impl Report {
-    fn entries(&self) -> impl Iterator<Item = &Value> {
-        self.0["entries"].as_array().unwrap().iter()
-    }
-
-    /// No instant is unexplained, and the old scheduler's code told of every job that it sends.
-    pub(super) fn is_proved(&self) {
+    /// Imports and compares. Some jobs are left out, and no instant is unexplained.
+    pub(super) fn of(place: &Place, source: &[&str]) -> Report {
+        let mut command =
+            place.command(&[&["import"], source, &["--compare", &instants(), "--json"]].concat());
+        // Where Node and Ruby are.
+        command.env("PATH", std::env::var_os("PATH").unwrap());
+        // Two hundred instants of two hundred jobs take longer than other commands.
+        let report = Report(Finished::from(command.output().unwrap()).json(1));
         let is_fault = |entry: &&Value| {
             let comparison = &entry["comparison"];
             comparison["unexplained"].as_u64() > Some(0) || comparison["error"].is_string()
         };
-        let faults: Vec<&Value> = self.entries().filter(is_fault).collect();
+        let faults: Vec<&Value> = report.entries().filter(is_fault).collect();
         assert!(faults.is_empty(), "{faults:#?}");
+        eprintln!("{}: {:?}", report.0["source"], report.table());
+        report
     }
 
-    /// The grades of the jobs whose name has this word, each once.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Value> {
+        self.0["entries"].as_array().unwrap().iter()
+    }
+
+    pub(super) fn entry(&self, name: &str) -> &Value {
+        self.entries().find(|entry| entry["entry"] == name).unwrap()
+    }
+
+    /// How many jobs have this grade.
+    pub(super) fn count(&self, grade: &str) -> usize {
+        self.entries().filter(|entry| entry["grade"] == grade).count()
+    }
+
+    /// The reasons for which jobs are left out.
+    pub(super) fn reasons(&self) -> BTreeSet<&str> {
+        self.entries().filter_map(|entry| entry["why"].as_str()).collect()
+    }
+
+    /// The grades of the jobs whose name ends with this word, each once.
     pub(super) fn grades(&self, word: &str) -> Vec<&str> {
         let named = self.entries().filter(|entry| entry["entry"].as_str().unwrap().ends_with(word));
-        let mut grades: Vec<&str> = named.map(|entry| entry["grade"].as_str().unwrap()).collect();
+        let grades: BTreeSet<&str> = named.map(|entry| entry["grade"].as_str().unwrap()).collect();
         assert!(!grades.is_empty(), "{word}");
-        grades.sort_unstable();
-        grades.dedup();
-        grades
+        grades.into_iter().collect()
     }
 
-    /// Prints the table of a store: how many jobs there are of each grade, and what the comparison found.
-    pub(super) fn table(&self, what: &str) -> BTreeMap<&str, u64> {
+    /// How many jobs there are of each grade, and what the comparison found.
+    fn table(&self) -> BTreeMap<&str, u64> {
         let mut table = BTreeMap::new();
         for entry in self.entries() {
             *table.entry(entry["grade"].as_str().unwrap()).or_insert(0) += 1;
@@ -96,7 +119,6 @@ impl Report {
                 *table.entry(explanation).or_default() += count.as_u64().unwrap();
             }
         }
-        eprintln!("{what}: {table:?}");
         table
     }
 }

@@ -1,10 +1,10 @@
 //! The schedule of an application, which its own Python is asked for.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use downbeat_time::Zone;
+use downbeat_time::{UnixMs, Zone};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -38,19 +38,28 @@ pub(super) struct App<E> {
 struct AppEntry {
     name: String,
     schedule: Value,
+    /// When beat sent an interval last, in milliseconds since 1970, if its file was asked for that.
+    last_run: Option<i64>,
     #[serde(flatten)]
     message: Message,
 }
 
-/// Imports the schedule of an application, named as for `celery -A`.
+/// Imports the schedule of an application, named as for `celery -A`. With the file in which beat keeps its last runs,
+/// intervals go on from there.
 ///
 /// # Errors
 ///
 /// If its Python cannot be run, or the application cannot be imported.
-pub(crate) fn from_app(name: &str, python: Option<PathBuf>) -> Result<Found, ImportError> {
+pub(crate) fn from_app(
+    name: &str,
+    python: Option<PathBuf>,
+    last_runs: Option<&Path>,
+) -> Result<Found, ImportError> {
     let interpreter = Interpreter::python(python, SCRIPT);
     let request = Map::from_iter([("app".to_owned(), json!(name))]);
-    let app: App<AppEntry> = ask(&interpreter, request.clone())?;
+    let mut asked = request.clone();
+    asked.extend(last_runs.map(|path| ("last_runs".to_owned(), json!(path))));
+    let app: App<AppEntry> = ask(&interpreter, asked)?;
     let (zone, is_amqp) = (app.zone()?, app.is_amqp());
     let mut found = Found {
         source: format!("the Celery application {name} (Celery {})", app.celery),
@@ -69,10 +78,13 @@ pub(crate) fn from_app(name: &str, python: Option<PathBuf>) -> Result<Found, Imp
     let job = |entry: &AppEntry| {
         let mut job = Job::new(entry.name.clone());
         job.set("task", entry.message.task.clone());
-        schedules::set(&mut job, &entry.schedule, None, &zone);
+        schedules::set(&mut job, &entry.schedule, entry.last_run.map(UnixMs), &zone);
         set_deadline(&mut job, app.deadline);
         entry.message.set(&mut job, is_amqp);
         job.theirs = json!({"entry": entry.name});
+        if let Some(last_run) = entry.last_run {
+            job.theirs["since"] = json!(last_run);
+        }
         job
     };
     found.jobs = app.entries.iter().map(job).collect();

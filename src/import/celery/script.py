@@ -1,4 +1,4 @@
-"""Asks an application of Celery for its schedule, or schedules of Celery for their next runs.
+"""Asks an application of Celery for its schedule, or when schedules run next.
 
 downbeat runs this in the application's own Python, which imports the application's code. It reads a request from
 standard input and writes one JSON document to standard output. It changes nothing, connects to no broker, and
@@ -31,6 +31,7 @@ def main():
     # What the application prints while it is imported must not get between.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    sys.stdout = sys.stderr  # What fails must be said last.
     request = json.load(sys.stdin)
     app = find(request["app"]) if request.get("app") else bare(request.get("timezone"))
     if "schedules" in request:
@@ -39,7 +40,9 @@ def main():
     elif "messages" in request:
         answer = describe(app, [message(app, Stored(asked)) for asked in request["messages"]])
     else:
-        answer = describe(app, [entry(app, name, found) for name, found in in_order(app, scheduled(app))])
+        runs = last_runs(request["last_runs"]) if request.get("last_runs") else {}
+        entries = in_order(app, scheduled(app))
+        answer = describe(app, [entry(app, name, found, runs.get(name)) for name, found in entries])
     json.dump(answer, answers)
     answers.flush()
 
@@ -73,6 +76,19 @@ def scheduled(app):
     return scheduler.schedule
 
 
+def last_runs(path):
+    """When beat sent each entry last, by the file that it keeps. The file holds pickles, which run what they name."""
+    import dbm
+    import shelve
+
+    try:
+        with shelve.open(path, flag="r") as kept:
+            entries = kept.get("entries") or {}
+    except (OSError, *dbm.error) as error:
+        sys.exit(f"{path}: {error}; name the file that `celery beat -s` names, as beat does, when beat has stopped")
+    return {name: kept.last_run_at for name, kept in entries.items()}
+
+
 class Stored:
     """An entry that a store holds: what it sends, and with which options."""
 
@@ -98,10 +114,9 @@ def describe(app, entries):
 
     conf = app.conf
     options = dict(conf.broker_transport_options or {})
-    kept = ("priority_steps", "sep", "global_keyprefix", "queue_order_strategy", "fanout_prefix", "fanout_patterns")
+    kept = ("priority_steps", "sep", "global_keyprefix", "fanout_prefix", "fanout_patterns")
     return {
         "celery": celery.__version__,
-        "app": app.main,
         "timezone": zone_name(app.timezone),
         "enable_utc": bool(conf.enable_utc),
         "broker": (str(conf.broker_write_url or conf.broker_url or "")).partition(":")[0],
@@ -123,8 +138,11 @@ def zone_aware():
     return bool(getattr(settings, "DJANGO_CELERY_BEAT_TZ_AWARE", True))
 
 
-def entry(app, name, found):
-    return {"name": str(name), "schedule": spec(found.schedule), **message(app, found)}
+def entry(app, name, found, last_run):
+    told = {"name": str(name), "schedule": spec(found.schedule), **message(app, found)}
+    if last_run is not None and told["schedule"]["type"] == "interval":
+        told["last_run"] = (aware(last_run) - EPOCH) // timedelta(milliseconds=1)
+    return told
 
 
 def message(app, found):
@@ -197,7 +215,7 @@ def spec(schedule):
                 break
             continue
         return {"type": kind, **PARTS[kind](schedule)}
-    return {"type": "own", "class": f"{cls.__module__}.{cls.__qualname__}", "repr": repr(schedule)[:200]}
+    return {"type": "own", "class": f"{cls.__module__}.{cls.__qualname__}"}
 
 
 def crontab(schedule):

@@ -17,6 +17,7 @@ END_OF_YEARS = 4102444800000 - 86400000
 def main():
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    sys.stdout = sys.stderr  # What fails must be said last.
     request = json.load(sys.stdin)
     # Both read lines by the clock of their machine, depending on their version.
     os.environ["TZ"] = request["timezone"]
