@@ -1,6 +1,7 @@
 //! What a release consists of: the files of `.ci/release` in the folder `DOWNBEAT_RELEASE_FILES`, or else files
 //! with the binary under test.
 
+mod content;
 mod image;
 mod rpm;
 mod wheel;

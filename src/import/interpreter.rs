@@ -19,6 +19,9 @@ const MAX_ANSWER: u64 = 256 << 20;
 const MAX_COMPLAINT: usize = 64 << 10;
 /// Applications take their time to be imported, and rare schedules to be computed.
 const TIMEOUT: Duration = Duration::from_secs(300);
+const TOO_LONG: &str = "did not answer within 5 minutes; look whether it waits for something while it is imported, \
+                        or compare fewer instants";
+const TOO_MUCH: &str = "answered more than 256 MiB; compare fewer instants";
 
 /// A program and a script of ours for it.
 #[derive(Clone, Debug)]
@@ -92,10 +95,9 @@ fn converse(child: &mut Child, request: String) -> io::Result<Spoken> {
         let _ = finished.send(read.map(|_| answer));
     });
     let complaint = thread::spawn(move || end_of(errors));
-    let answer =
-        answer.recv_timeout(TIMEOUT).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let answer = answer.recv_timeout(TIMEOUT).unwrap_or_else(|_| Err(io::Error::other(TOO_LONG)));
     let answer = match answer {
-        Ok(answer) if answer.len() as u64 > MAX_ANSWER => Err(io::ErrorKind::FileTooLarge.into()),
+        Ok(answer) if answer.len() as u64 > MAX_ANSWER => Err(io::Error::other(TOO_MUCH)),
         other => other,
     };
     if answer.is_err() {

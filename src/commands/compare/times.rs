@@ -42,11 +42,15 @@ impl Times {
         let from = self.from.unwrap_or(if with_events { self.now } else { UnixMs::MIN });
         let end = self.end(from);
         if end.is_some_and(|end| end <= from) {
-            return Err(Failure::usage("the end is not after the beginning"));
+            return Err(Failure::usage(
+                "the end is not after the beginning; look at --from, --to and --for",
+            ));
         }
         if with_events && end.is_some_and(|end| end.since(self.now) > MAX_LENGTH) {
             let longest = duration::in_words(MAX_LENGTH);
-            return Err(Failure::usage(format!("listening for longer than {longest}")));
+            return Err(Failure::usage(format!(
+                "listening for longer than {longest}; end earlier with --for or --to"
+            )));
         }
         Ok(())
     }
