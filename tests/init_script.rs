@@ -92,6 +92,10 @@ fn bad_files_fail_a_start_and_a_reload_and_leave_what_runs_as_it_is() {
     let Some(machine) = machine() else { return };
     act(&machine, &[("start", 0)]);
     let first = pid(&machine);
+    // What is edited before it was kept is not kept.
+    eventually(SOON, "the files are kept", || {
+        (machine.run("ls /var/lib/downbeat/accepted-*").code == Some(0)).then_some(())
+    });
     machine.write("/etc/downbeat/schedules/a.yaml", "entries:\n  hourly: {task: t, evry: 1h}\n");
     let refused = act(&machine, &[("reload", 1)]);
     assert!(refused.stderr.contains("schedules/a.yaml:2:21: "), "{refused:?}");
