@@ -63,8 +63,8 @@ pub(super) fn import(asked: cli::Import, flags: ServiceFlags) -> Result<Exit, Fa
         }
         Source::Bullmq(asked) => {
             let cli::Bullmq { url, prefix, queue, timezone, node, importing } = asked;
-            let schedulers = bullmq::Asked { prefix, queues: queue, timezone, node };
-            let found = bullmq::from_redis(&mut redis(url, flags)?, schedulers, now)?;
+            let source = bullmq::Source { prefix, queues: queue, timezone, node };
+            let found = bullmq::from_redis(&mut redis(url, flags)?, source, now)?;
             finish(found, "bullmq", &importing, now)
         }
         Source::RqCron(asked) => {

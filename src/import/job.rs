@@ -77,6 +77,17 @@ impl Job {
         self.cannot.get_or_insert_with(|| Cannot { why: why.into(), instead });
     }
 
+    /// A job that is left out as a whole.
+    pub(crate) fn left_out(
+        name: impl Into<String>,
+        why: impl Into<String>,
+        instead: Option<&str>,
+    ) -> Job {
+        let mut job = Job::new(name);
+        job.cannot(why, instead);
+        job
+    }
+
     pub(crate) fn grade(&self) -> Grade {
         match (&self.cannot, self.differences.is_empty()) {
             (Some(_), _) => Grade::Cannot,
