@@ -11,7 +11,7 @@ use crate::address::Secret;
 use crate::cli::{self, ServiceFlags, Source};
 use crate::clock;
 use crate::config::{Broker, Caller};
-use crate::import::celery::store::Asked;
+use crate::import::celery::store::Application;
 use crate::import::compare::{Comparison, compare};
 use crate::import::crontab::{self, Reading};
 use crate::import::django_celery_beat::from_dump;
@@ -42,11 +42,12 @@ pub(super) fn import(asked: cli::Import, flags: ServiceFlags) -> Result<Exit, Fa
             finish(found, "celery-beat", &asked.importing, now)
         }
         Source::DjangoCeleryBeat(asked) => {
-            let found = from_dump(&asked.file, &store(asked.application), now)?;
+            let found = from_dump(&asked.file, &application(asked.application), now)?;
             finish(found, "django-celery-beat", &asked.importing, now)
         }
         Source::Redbeat(asked) => {
-            let (mut redis, application) = (redis(asked.url, flags)?, store(asked.application));
+            let mut redis = redis(asked.url, flags)?;
+            let application = application(asked.application);
             let found = redbeat::from_redis(&mut redis, &asked.prefix, &application, now)?;
             finish(found, "redbeat", &asked.importing, now)
         }
@@ -104,9 +105,9 @@ fn redis(url: Option<Secret>, flags: ServiceFlags) -> Result<RedisReader, Failur
     }
 }
 
-fn store(application: cli::Application) -> Asked {
+fn application(application: cli::Application) -> Application {
     let cli::Application { app, python, timezone } = application;
-    Asked { app, python, timezone }
+    Application { app, python, timezone }
 }
 
 /// Writes the files of a source and says what became of each job.

@@ -22,6 +22,7 @@ mod json;
 mod lengths;
 mod literal;
 mod names;
+mod ranges;
 pub(crate) mod redbeat;
 pub(crate) mod redis_reader;
 pub(crate) mod report;

@@ -143,7 +143,7 @@ fn jobs_of_sidekiq_cron_are_imported_from_redis_and_from_their_file() {
     let (server, place, file) = sidekiq_cron("1");
     let report = import(&place, &server, "sidekiq-cron", &[]);
     assert!(report.count("same") > 90, "{report:?}");
-    assert!(report.reasons().contains("`every day at five` is no cron expression"));
+    assert!(report.reasons().contains("`every day at five` is not a cron expression"));
     assert_eq!(report.entry("night/line 0")["grade"], "same");
     let report = Report::of(&place, &["sidekiq-cron", &file]);
     // The options of classes are not in the file.
