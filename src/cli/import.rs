@@ -18,9 +18,10 @@ Examples:
   downbeat import celery-beat shop.celery --compare 200 > /dev/null
 
 Prints a schedule file, and then what became of each job: same, differs (how) \
-or cannot (why, and what to do instead). Nothing of the source is changed.
+or cannot (why, and what to do instead). The source is not changed.
 
-Exit status: 1 if a job is left out, or --compare finds what it cannot explain.")]
+Exit status: 1 if a job is left out, or --compare finds a difference that it \
+cannot explain.")]
 pub struct Import {
     /// What to import
     #[command(subcommand)]
@@ -36,8 +37,8 @@ Examples:
   downbeat import celery-beat shop.celery --python ./venv/bin/python
   downbeat import celery-beat --print-script
 
-Run it where `celery -A APP beat` is run. It executes the application's code, \
-as beat does, but connects to no broker.")]
+Run it in the folder in which `celery -A APP beat` runs. It executes the \
+application's code, as beat does, but connects to no broker.")]
     CeleryBeat(CeleryBeat),
     /// The rows of django-celery-beat, in a dump of a Django project
     #[command(after_help = "\
@@ -46,7 +47,7 @@ Examples:
   downbeat import django-celery-beat - --timezone Asia/Seoul < beat.json
 
 FILE is what `manage.py dumpdata django_celery_beat` writes. A dump of the whole \
-project will do; other models are passed over. With --app, it executes the \
+project will do; other models are ignored. With --app, it executes the \
 application's code, as beat does, but connects to no broker.")]
     DjangoCeleryBeat(DjangoCeleryBeat),
     /// The entries of RedBeat in Redis
@@ -55,8 +56,8 @@ Examples:
   downbeat import redbeat redis://127.0.0.1:6379/0 --app shop --output moved
   downbeat import redbeat redis://127.0.0.1:6379/1 --prefix shop: --compare 50
 
-Reads the keys and changes nothing. With --app, it executes the application's code, \
-as beat does, but connects to no broker.")]
+Only reads the keys. With --app, it executes the application's code, as beat \
+does, but connects to no broker.")]
     Redbeat(Redbeat),
     /// The jobs of sidekiq-cron, from its schedule file or from Redis
     #[command(after_help = "\
@@ -64,7 +65,8 @@ Examples:
   downbeat import sidekiq-cron config/schedule.yml --output ./imported
   downbeat import sidekiq-cron redis://localhost:6379/0 --compare 200
 
-ERB in a file is not run. What Redis holds also has the options of the classes.")]
+ERB in a file is not run. Redis also has the `sidekiq_options` of the classes; \
+a file does not.")]
     SidekiqCron(SidekiqCron),
     /// The job schedulers of BullMQ
     #[command(after_help = "\
@@ -72,15 +74,15 @@ Examples:
   downbeat import bullmq redis://localhost:6379/0 --output ./imported
   downbeat import bullmq --queue mail --queue reports --compare 200
 
---compare runs Node in this folder, where it must find `bullmq`.")]
+--compare runs Node in the current folder, where it must find `bullmq`.")]
     Bullmq(Bullmq),
-    /// The jobs of RQ's cron schedulers that run
+    /// The jobs of RQ's running cron schedulers
     #[command(after_help = "\
 Examples:
   downbeat import rq-cron redis://localhost:6379/0 --output ./imported
   downbeat import rq-cron --timezone Asia/Seoul --compare 200 --python ./venv/bin/python
 
-RQ shows these jobs only while `rq cron CONFIG` runs.")]
+RQ keeps these jobs in Redis only while `rq cron CONFIG` runs.")]
     RqCron(Rq),
     /// The jobs of rq-scheduler
     #[command(after_help = "\
@@ -88,7 +90,8 @@ Examples:
   downbeat import rq-scheduler redis://localhost:6379/0 --output ./imported
   downbeat import rq-scheduler --timezone Asia/Seoul --compare 200 --python ./venv/bin/python
 
-Pickles are read without running them; what is not plain data is left out.")]
+Pickles are read, never executed. Jobs whose arguments are not plain data are \
+left out.")]
     RqScheduler(Rq),
     /// A crontab, whose commands become tasks
     #[command(after_help = "\
@@ -97,8 +100,8 @@ Examples:
   crontab -l > crontab.txt && downbeat import crontab crontab.txt
 
 A command that no --map names becomes the task `shell.run` with the command as \
-its argument. cron has no code that could be asked, so --compare does not work \
-here; a crontab line means the same in both.")]
+its argument. A crontab line means the same in both; --compare does not work \
+here, because cron has no code that could be asked.")]
     Crontab(Crontab),
 }
 
@@ -128,7 +131,7 @@ pub struct CeleryBeat {
     /// The application's Python [default: that of the active virtual environment, else python3]
     #[arg(long, value_name = "PATH")]
     pub python: Option<PathBuf>,
-    /// Beat's own file (celerybeat-schedule): intervals go on from the last runs that it holds, when beat has stopped
+    /// Continue intervals from the last runs in beat's own file (celerybeat-schedule); stop beat first
     #[arg(long, value_name = "FILE")]
     pub last_runs: Option<PathBuf>,
     /// Print the script that this Python would run, and run nothing
@@ -145,10 +148,10 @@ pub struct Crontab {
     /// The file, as `crontab -l` prints it or as in /etc
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// A part of a command (`*` for anything) and the task that stands for it; repeated
+    /// A part of a command (`*` for anything) and the task to call instead; can be repeated
     #[arg(long = "map", value_name = "PATTERN=TASK", value_parser = task_of_pattern)]
     pub tasks: Vec<(String, String)>,
-    /// Whether the command comes after a user [default: in files of /etc]
+    /// Whether a user comes before the command [default: in files of /etc]
     #[arg(long, value_name = "BOOL")]
     pub user_column: Option<bool>,
     /// The zone of the machine that runs it [default: this machine's]
@@ -188,7 +191,7 @@ pub struct Redbeat {
     /// The address of RedBeat's Redis, as `redbeat_redis_url` has it [default: that of the service's broker]
     #[arg(value_name = "URL")]
     pub url: Option<Secret>,
-    /// What its keys begin with: `redbeat_key_prefix`
+    /// The prefix of its keys, `redbeat_key_prefix`
     #[arg(long, value_name = "TEXT", default_value = "redbeat:")]
     pub prefix: String,
     /// The application
@@ -202,13 +205,13 @@ pub struct Redbeat {
 /// The application whose entries a store holds.
 #[derive(Debug, Args)]
 pub struct Application {
-    /// The application, as for `celery -A`: it knows the routes, the tasks' own options and the default queue
+    /// The application, as for `celery -A`; it knows routes, options of tasks, and the default queue
     #[arg(long, value_name = "APP")]
     pub app: Option<String>,
     /// The application's Python [default: that of the active virtual environment, else python3]
     #[arg(long, value_name = "PATH")]
     pub python: Option<PathBuf>,
-    /// The zone of crontabs that have none of their own [default: the application's, else UTC]
+    /// The zone of crontabs that name none [default: the application's, else UTC]
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
 }
@@ -222,7 +225,7 @@ pub struct SidekiqCron {
     /// The namespace of `redis-namespace`, which goes in front of every key
     #[arg(long, value_name = "NAME")]
     pub redis_namespace: Option<String>,
-    /// The Ruby that has fugit, for --compare [default: ruby]
+    /// The Ruby for --compare, with fugit installed [default: ruby]
     #[arg(long, value_name = "PATH")]
     pub ruby: Option<PathBuf>,
     /// In common
@@ -239,13 +242,13 @@ pub struct Bullmq {
     /// The prefix of all keys
     #[arg(long, value_name = "PREFIX", default_value = "bull")]
     pub prefix: String,
-    /// A queue; can be repeated [default: all]
+    /// Import only this queue; can be repeated [default: all queues]
     #[arg(long, value_name = "QUEUE")]
     pub queue: Vec<String>,
     /// The zone of the machines that run the workers [default: UTC]
     #[arg(long, value_name = "ZONE", add = ArgValueCandidates::new(candidates::zones))]
     pub timezone: Option<String>,
-    /// The Node that finds `bullmq`, for --compare [default: node]
+    /// The Node for --compare, which must find `bullmq` [default: node]
     #[arg(long, value_name = "PATH")]
     pub node: Option<PathBuf>,
     /// In common
@@ -262,7 +265,8 @@ pub struct Rq {
     /// The zone of the machine that runs the scheduler [default: UTC]
     #[arg(long, value_name = "ZONE", add = ArgValueCandidates::new(candidates::zones))]
     pub timezone: Option<String>,
-    /// The Python that has the library, for --compare [default: that of the active virtual environment, else python3]
+    /// The Python for --compare, with the library installed [default: that of the active virtual environment, else
+    /// python3]
     #[arg(long, value_name = "PATH")]
     pub python: Option<PathBuf>,
     /// In common

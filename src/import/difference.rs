@@ -1,23 +1,23 @@
-//! In which ways an imported entry behaves otherwise than the job it was.
+//! The ways in which an imported entry behaves differently from the job it was.
 
-/// A way in which an entry behaves otherwise than the job it was.
+/// A way in which an entry behaves differently from the job it was.
 ///
-/// Each has a code, which a file explains once, and may have a detail of its entry.
+/// Each has a code, whose meaning the file gives once, and may have a detail that only the entry has.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Difference {
     /// An interval is counted from another instant than before.
     Anchor,
     /// A length was rounded to what is possible here; the text says from what to what.
     Rounded(String),
-    /// Something of the job has no counterpart and is left out; the text names it.
+    /// Something in the job has no counterpart and is left out; the text names it.
     Dropped(String),
-    /// The old scheduler computes an event of the sun for another height than is meant.
+    /// The old scheduler computes an event of the sun for the wrong height.
     Horizon,
-    /// The entry names no queue, and the application that may route it was not asked.
+    /// The job names no queue, and the application, which may route it, was not asked.
     Unrouted,
-    /// An interval was counted from when the last job was sent.
+    /// The old scheduler counts an interval from when it sent the last job.
     Drift,
-    /// Results of jobs that come again were kept for ever.
+    /// rq-scheduler keeps the results of repeated jobs for ever.
     Results,
     /// The options of the job's class are not in the store.
     Class,
@@ -26,7 +26,7 @@ pub(crate) enum Difference {
 }
 
 impl Difference {
-    /// The word for it in a file and in JSON.
+    /// The word for it in files and in JSON.
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Difference::Anchor => "anchor",
@@ -45,30 +45,30 @@ impl Difference {
     pub(crate) fn meaning(&self) -> &'static str {
         match self {
             Difference::Anchor => {
-                "the old scheduler counts the interval from its own start or last run; here slots are counted \
+                "the old scheduler counts the interval from its own start or its last run; here slots are counted \
                  from 1970-01-01 in UTC, or from `anchor`"
             }
             Difference::Rounded(_) => "a length is rounded",
             Difference::Dropped(_) => "what has no counterpart here is left out",
             Difference::Horizon => {
-                "this version of Celery takes `dusk_astronomical` for the sun 18° above the horizon, in the afternoon; \
-                 here, as in later versions, it is 18° below"
+                "this version of Celery computes `dusk_astronomical` for the sun 18° above the horizon, in the \
+                 afternoon; here, as in later versions, the sun is 18° below"
             }
             Difference::Unrouted => {
-                "the job names no queue, and goes to `celery` here; the application may have another default queue, \
-                 or route it elsewhere"
+                "the job names no queue, so its entry sends to `celery`; the application may have another default \
+                 queue, or route the task elsewhere"
             }
             Difference::Drift => {
-                "the old scheduler counts each interval from when it sent the last job, a little late each time; here \
-                 slots are equal steps"
+                "the old scheduler counts each interval from when it sent the last job, so it drifts; here slots do \
+                 not drift"
             }
             Difference::Results => {
-                "rq-scheduler keeps the result of a job for ever, because its own record is there, too; here each slot \
-                 has a result, which RQ keeps for 500 s, or as `result_ttl` says"
+                "rq-scheduler keeps the result of a repeated job for ever, together with its own record of the job; \
+                 here each slot has a result of its own, which RQ keeps for 500 s, or as `result_ttl` says"
             }
             Difference::Class => {
-                "the options of the class (queue, retry) are not known here: without a queue the job goes to `default`; \
-                 a class of ActiveJob needs `active_job: true` before the import"
+                "the options of the class (queue, retry) are not known here: a job without a queue goes to `default`; \
+                 for a class of ActiveJob, add `active_job: true` before the import"
             }
             Difference::Other(_) => "as the entry says",
         }
@@ -87,7 +87,7 @@ impl Difference {
         }
     }
 
-    /// The detail, or the code if there is none; the code's meaning is said elsewhere.
+    /// The detail, else the code, whose meaning the file gives elsewhere.
     pub(crate) fn in_words(&self) -> &str {
         match self.detail() {
             "" => self.code(),

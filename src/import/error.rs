@@ -13,7 +13,7 @@ pub(crate) enum ImportError {
         /// Why.
         source: std::io::Error,
     },
-    /// The source is not what it should be; the text says where, why, and what to do.
+    /// The source cannot be imported; the text says where, why, and what to do.
     #[error("{0}")]
     Invalid(String),
     /// The program that has the old scheduler's code could not be run, or failed; the text says what to do.

@@ -9,9 +9,9 @@ use super::Difference;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Grade {
-    /// The entry sends the same at the same instants.
+    /// The entry sends the same message at the same instants.
     Same,
-    /// It is imported, and behaves otherwise in a way that is named.
+    /// It is imported, and behaves differently in ways that are named.
     Differs,
     /// It is left out.
     Cannot,
@@ -27,12 +27,18 @@ pub(crate) struct Cannot {
     pub(crate) instead: Option<String>,
 }
 
-/// Why a job, or a part of it, is not understood, and what to do instead.
+/// Why a part of a job is not understood, which leaves the job out.
 #[derive(Clone, Debug)]
 pub(crate) struct Refused {
-    /// One clause, in lower case.
-    pub(crate) why: String,
-    pub(crate) instead: &'static str,
+    why: String,
+    instead: &'static str,
+}
+
+impl Refused {
+    /// `why` is one clause, in lower case; `instead` says what to do.
+    pub(crate) fn new(why: impl Into<String>, instead: &'static str) -> Refused {
+        Refused { why: why.into(), instead }
+    }
 }
 
 /// A job of another scheduler.
@@ -64,7 +70,7 @@ impl Job {
         self.keys.get(key).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// Notes that the entry behaves otherwise than the job; the same difference counts once.
+    /// Notes that the entry behaves differently from the job; the same difference counts once.
     pub(crate) fn differs(&mut self, difference: Difference) {
         if !self.differences.contains(&difference) {
             self.differences.push(difference);
@@ -75,6 +81,22 @@ impl Job {
     pub(crate) fn cannot(&mut self, why: impl Into<String>, instead: Option<&str>) {
         let instead = instead.map(str::to_owned);
         self.cannot.get_or_insert_with(|| Cannot { why: why.into(), instead });
+    }
+
+    /// Leaves the job out, because a part of it is not understood.
+    pub(crate) fn refuse(&mut self, Refused { why, instead }: Refused) {
+        self.cannot(why, Some(instead));
+    }
+
+    /// A job that is left out as a whole.
+    pub(crate) fn left_out(
+        name: impl Into<String>,
+        why: impl Into<String>,
+        instead: Option<&str>,
+    ) -> Job {
+        let mut job = Job::new(name);
+        job.cannot(why, instead);
+        job
     }
 
     pub(crate) fn grade(&self) -> Grade {

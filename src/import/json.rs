@@ -1,4 +1,4 @@
-//! JSON that a store holds as text, read without losing anything.
+//! JSON in the texts of a store, read without losing digits.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 ///
 /// # Errors
 ///
-/// In one clause, if it is none, or has a whole number that would lose digits.
+/// In one clause, if the text is not JSON, or has a whole number that would lose digits.
 pub(crate) fn read(text: &str) -> Result<Value, String> {
     let value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     match lossy_number(text) {
@@ -15,7 +15,7 @@ pub(crate) fn read(text: &str) -> Result<Value, String> {
     }
 }
 
-/// The first whole number of a valid text that serde_json would take for a float.
+/// The first whole number of a valid text that serde_json would read as a float.
 fn lossy_number(text: &str) -> Option<&str> {
     let mut rest = text;
     while let Some(at) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
@@ -35,7 +35,7 @@ fn lossy_number(text: &str) -> Option<&str> {
     None
 }
 
-/// What follows the string whose first quote was passed.
+/// What follows a string whose first quote has been read.
 fn after_string(text: &str) -> &str {
     let mut escaped = false;
     let end = text.find(|c: char| {

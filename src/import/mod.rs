@@ -1,11 +1,11 @@
 //! Schedules of other schedulers in, schedule files out.
 //!
-//! A source finds [`Job`]s: each is an entry in the keys of a schedule file, with what it would do otherwise
-//! than before. [`write`] makes one file of them, as a person would have written it. [`verify`] loads that file as
-//! the service would, so that whatever the loader refuses is named and left out. [`compare`] sets the instants
-//! that the old scheduler's own code computes beside the slots of the new entries.
+//! A source finds [`Job`]s: each is an entry in the keys of a schedule file, with the ways in which it behaves
+//! differently. [`write`] puts them into one file, as a person would have written it. [`verify`] loads that file as the
+//! service would, and leaves out what the loader refuses. [`compare`] compares the slots of the new entries with the
+//! instants that the old scheduler's own code computes.
 //!
-//! Nothing of a source is changed. What it holds is data: names and texts are bounded and escaped, pickles are
+//! A source is only read. Nothing in it is trusted: names and texts are bounded and escaped, and pickles in Redis are
 //! read without executing anything.
 
 pub(crate) mod bullmq;
@@ -22,6 +22,7 @@ mod json;
 mod lengths;
 mod literal;
 mod names;
+mod ranges;
 pub(crate) mod redbeat;
 pub(crate) mod redis_reader;
 pub(crate) mod report;
@@ -57,4 +58,12 @@ pub(crate) struct Found {
     pub(crate) notes: Vec<String>,
     /// How to ask the old scheduler's own code when a job fires; `None` if it has no code that can be asked.
     pub(crate) old: Option<OldScheduler>,
+}
+
+impl Found {
+    /// Gives each queue that a job goes to these settings.
+    fn set_queues(&mut self, settings: &Value) {
+        let names = self.jobs.iter().map(|job| job.text("queue")).filter(|name| !name.is_empty());
+        self.queues = names.map(|name| (name.to_owned(), settings.clone())).collect();
+    }
 }

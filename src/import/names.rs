@@ -1,4 +1,4 @@
-//! Names of entries for jobs that have none, the same as others, or one that no entry can have.
+//! Names of entries for jobs whose name is missing, taken, or not allowed.
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
@@ -7,7 +7,7 @@ use super::{Difference, Job};
 use crate::config::MAX_ENTRY_NAME;
 use crate::escape::escape;
 
-/// Maximum bytes of a name that may get a number.
+/// Maximum bytes of a name to which a number may be added.
 const MAX_LENGTH: usize = MAX_ENTRY_NAME - 10;
 
 /// The names given so far, each with the last number that was added to it.
@@ -17,8 +17,8 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// The wanted name, or that with a number if it is taken: `poll`, `poll-2`. Hidden characters are escaped, and
-    /// what is too long is cut.
+    /// The wanted name, with a number if it is taken: `poll`, `poll-2`. Hidden characters are escaped, and a name that
+    /// is too long is cut.
     pub(crate) fn unique(&mut self, wanted: &str) -> String {
         let wanted = tidy(wanted, MAX_LENGTH);
         let mut free = wanted.clone();
@@ -32,8 +32,8 @@ impl Names {
     }
 }
 
-/// Changes the names that no entry can have, and says so. Of several jobs with one name, the first is kept: in
-/// stores that know jobs by their names, beat sees but one.
+/// Changes names that no entry can have, and says so. Of several jobs with one name, only the first is kept: beat knows
+/// entries by their names, so it sees only one of them.
 pub(crate) fn fit(jobs: &mut [Job]) {
     let fits = |job: &&Job| tidy(&job.name, MAX_ENTRY_NAME) == job.name;
     let given = jobs.iter().filter(fits).map(|job| (job.name.clone(), 1)).collect();
@@ -45,7 +45,7 @@ pub(crate) fn fit(jobs: &mut [Job]) {
             let old = mem::replace(&mut job.name, name);
             job.differs(Difference::Other(format!("its name was {old:?}")));
         } else if !seen.insert(job.name.clone()) {
-            job.cannot("another job has this name", Some("give it another name"));
+            job.cannot("another job has the same name", Some("rename one of them"));
         }
     }
 }
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_no_entry_can_have_is_made_one() {
+    fn a_name_that_no_entry_can_have_is_made_to_fit() {
         let mut names = Names::default();
         let long = "é".repeat(200);
         let given = ["", " a\u{1b}b\n", &long].map(|wanted| names.unique(wanted));
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_changed_is_said_and_one_that_is_taken_is_left_out() {
+    fn a_changed_name_is_noted_and_a_job_with_a_taken_name_is_left_out() {
         let long = "名".repeat(200);
         let mut jobs: Vec<Job> =
             ["good", "tab\there ", "", &long, &format!("{long}!"), "good"].map(Job::new).into();

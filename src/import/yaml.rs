@@ -1,18 +1,18 @@
-//! YAML of other programs as JSON values.
+//! YAML files of other programs as JSON values.
 
 use serde_json::{Map, Number, Value};
 
 use super::ImportError;
 use crate::text::{Node, Report, Scalar, read_all, summary};
 
-/// Maximum number of values, counting what aliases repeat.
+/// Maximum number of values, including those that aliases repeat.
 const MAX_VALUES: usize = 5_000_000;
 
 /// Reads a document, with anchors, aliases and the merge keys of YAML 1.1; null if it is empty.
 ///
 /// # Errors
 ///
-/// If it is no YAML, or its aliases repeat too much; `file` is its name.
+/// If the text is not YAML, or its aliases repeat too much; `file` is its name.
 pub(crate) fn read(file: &str, text: &str) -> Result<Value, ImportError> {
     let mut report = Report::new(file, text);
     let Ok(root) = read_all(false, &mut report) else {

@@ -1,4 +1,4 @@
-//! Zones by the names that other schedulers give them.
+//! Zones by the names that other schedulers use.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use downbeat_time::Zone;
 use super::ImportError;
 use crate::tzdata::{Tzdata, parse_name};
 
-/// Zones whose clock is always so many minutes ahead of UTC, besides whole hours.
-const HALVES: [(i32, &str); 8] = [
+/// Zones that are always so many minutes ahead of UTC, where that is not a whole number of hours.
+const PARTS_OF_HOURS: [(i32, &str); 8] = [
     (-570, "Pacific/Marquesas"),
     (210, "Asia/Tehran"),
     (270, "Asia/Kabul"),
@@ -19,18 +19,18 @@ const HALVES: [(i32, &str); 8] = [
     (570, "Australia/Darwin"),
 ];
 
-/// The zone of a whole source.
+/// The zone with this name.
 ///
 /// # Errors
 ///
-/// If there is no zone of this name.
+/// If there is none.
 pub(crate) fn zone(name: &str) -> Result<Arc<Zone>, ImportError> {
     let unknown = |why: String| ImportError::Invalid(format!("{why}; name it with --timezone"));
     let tz = parse_name(name).map_err(|error| unknown(error.to_string()))?;
     Tzdata::load().zone(tz).ok_or_else(|| unknown(format!("`{name}` has no rules here")))
 }
 
-/// A name as it is; what Python calls a fixed offset (`UTC+09:00`) as a zone of that offset.
+/// The name itself; Python's name of a fixed offset (`UTC+09:00`) as a zone with that offset.
 pub(crate) fn named(name: &str) -> Option<String> {
     let Some(offset) = name.strip_prefix("UTC").filter(|offset| offset.len() == 6) else {
         return Some(name.to_owned());
@@ -41,7 +41,7 @@ pub(crate) fn named(name: &str) -> Option<String> {
     fixed(f64::from(60 * hours + sign * minutes))
 }
 
-/// A zone whose clock is always so many minutes ahead of UTC.
+/// A zone that is always so many minutes ahead of UTC.
 pub(crate) fn fixed(minutes: f64) -> Option<String> {
     if minutes == 0.0 {
         return Some("UTC".to_owned());
@@ -50,7 +50,7 @@ pub(crate) fn fixed(minutes: f64) -> Option<String> {
         // POSIX counts to the west.
         return Some(format!("Etc/GMT{:+}", -minutes / 60.0));
     }
-    let half = HALVES.iter().find(|(offset, _)| f64::from(*offset) == minutes);
+    let half = PARTS_OF_HOURS.iter().find(|(offset, _)| f64::from(*offset) == minutes);
     half.map(|(_, name)| (*name).to_owned())
 }
 

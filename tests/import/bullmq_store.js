@@ -60,7 +60,7 @@ async function main() {
   }
   for (const id of odd) await add(id, { pattern: '0 5 * * 1' });
   for (let more = 0; made < 196; more += 1) await add(`more ${more}`, { pattern: `${more % 60} ${more % 24} * * *` });
-  // What nobody should find there.
+  // What no scheduler writes.
   const client = new Redis({ path: socket });
   const broken = async (id, ...fields) => {
     await client.zadd(`${prefix}:mail:repeat`, now + 1000, id);

@@ -100,7 +100,7 @@ fn an_application_becomes_a_schedule_file_that_is_proved_entry_by_entry() {
     assert!(!file.contains("s3cret"), "{file}");
     assert!(file.contains("\n  # lazy:\n"), "what is left out is kept as a comment: {file}");
     place.run(&["check", "moved/schedules"]).ok();
-    // As beat sends them: by the decorator, the route, and the entry, in this order.
+    // As beat sends them, with options of the decorator, the route and the entry.
     let sent = |entry: &str| -> Value {
         let args = ["trigger", entry, "--dry-run", "--json", "--schedules", "moved/schedules"];
         place.run(&args).json(0)

@@ -1,5 +1,5 @@
 //! Celery applications, django-celery-beat and RedBeat, at two versions each: every kind of schedule, spelling and
-//! option that they know is imported, and compared with what their own code says.
+//! option that they know is imported and compared with what their own code says.
 
 use std::fs;
 
@@ -8,10 +8,10 @@ use crate::support::downbeat::Place;
 use crate::support::redis::RedisServer;
 use crate::support::tools::{needs, python};
 
-/// Entries of the vocabulary.
+/// How many entries a vocabulary has at least.
 const ENOUGH: usize = 200;
 
-/// Imports at an instant at which the stores have been filled, and compares.
+/// Imports, and compares from a fixed instant, after the last runs in the stores.
 fn import(place: &Place, source: &[&str]) -> Report {
     let python = python().display().to_string();
     let common = ["--python", &python, "--from", "2026-11-30T12:00:00Z", "--output", "moved"];
@@ -27,7 +27,7 @@ fn an_application_of_the_newest_celery_is_proved() {
 
 #[test]
 fn an_application_of_an_old_celery_is_proved() {
-    // It takes the dusk of astronomers for the afternoon.
+    // It computes the astronomical dusk for the afternoon.
     application("celery==5.2.7", &["differs", "same"]);
 }
 

@@ -87,7 +87,7 @@ for zone in ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lor
     for fields in [{"minute": "30", "hour": "2"}, {"minute": "0"}, {"minute": "*/30", "hour": "1-3"},
                    {"minute": "0", "hour": "0", "day_of_week": "1", "day_of_month": "1-7"}]:
         add(cron(**fields, timezone=zone), "shop.tasks.zoned")
-# What Celery refuses, so that beat never sends it.
+# What Celery refuses, so beat never sends it.
 for fields in [{"minute": "60"}, {"minute": "1/5"}, {"day_of_week": "7"}, {"hour": "24"}, {"minute": "*/0"},
                {"minute": ""}, {"minute": "a b"}, {"day_of_month": "31", "month_of_year": "2"},
                {"day_of_month": "0"}, {"minute": "5-"}, {"day_of_month": "L"}]:

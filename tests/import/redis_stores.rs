@@ -1,4 +1,4 @@
-//! Stores in Redis that the real libraries have filled, imported and report instant by instant.
+//! Stores in Redis that the real libraries have filled, imported and compared instant by instant.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -48,10 +48,10 @@ fn bullmq(package: &str) {
     assert!(report.count("same") > 100, "{report:?}");
     assert!(report.count("differs") > 50, "{report:?}");
     for why in [
-        "its data is no object",
+        "its data is not an object",
         "its limit of 3 jobs is used up",
         "`shop:mail:repeat:a string` is not a hash",
-        "it is a repeatable job of BullMQ before 5.16, whose data only its next job has",
+        "it is a repeatable job of BullMQ before 5.16, whose data is in its next job only",
     ] {
         assert!(report.reasons().contains(why), "{why}: {:?}", report.reasons());
     }
@@ -84,7 +84,9 @@ fn with_python(source: &str, store: &str, package: &str, zone: &str) -> Report {
 fn rq_cron(package: &str, zone: &str) {
     let report = with_python("rq-cron", "rq_cron_store.py", package, zone);
     assert!(report.count("same") > 130, "{report:?}");
-    assert!(report.reasons().contains("its `args` are not JSON, and RQ does not show them"));
+    assert!(
+        report.reasons().contains("its `args` are not JSON, and RQ does not keep them in Redis")
+    );
     assert!(report.0["notes"].to_string().contains("its jobs are not JSON"));
     assert_eq!(report.entry("shop.tasks.poll-2")["grade"], "same");
 }
@@ -141,7 +143,7 @@ fn jobs_of_sidekiq_cron_are_imported_from_redis_and_from_their_file() {
     let (server, place, file) = sidekiq_cron("1");
     let report = import(&place, &server, "sidekiq-cron", &[]);
     assert!(report.count("same") > 90, "{report:?}");
-    assert!(report.reasons().contains("`every day at five` is no cron expression"));
+    assert!(report.reasons().contains("`every day at five` is not a cron expression"));
     assert_eq!(report.entry("night/line 0")["grade"], "same");
     let report = Report::of(&place, &["sidekiq-cron", &file]);
     // The options of classes are not in the file.

@@ -53,7 +53,7 @@ def main():
         add(cron=f"{more % 60} {more % 24} * * {more % 8}")
         more += 1
     scheduler.register_birth()
-    # A second one with the same jobs, and what nobody should find there.
+    # A second one with the same jobs, and what no scheduler writes.
     again = CronScheduler(redis, name="host:2:def")
     again._cron_jobs = scheduler._cron_jobs
     again.register_birth()

@@ -58,7 +58,7 @@ def main():
     while made < 197:
         scheduler.cron(f"{more % 60} {more % 24} * * {more % 7}", "shop.tasks.poll", **settings())
         more += 1
-    # What nobody should find there.
+    # What no scheduler writes.
     for name, data in {
         "bomb": zlib.compress(pickle.dumps(("shop.tasks.poll", None, (Bomb(),), {}))),
         "truncated": zlib.compress(pickle.dumps(("shop.tasks.poll", None, (), {})))[:-9],

@@ -59,7 +59,7 @@ if layout == '2'
   end
 end
 
-# What nobody should find there.
+# What no scheduler writes.
 Sidekiq.redis do |conn|
   conn.sadd('cron_jobs', ['cron_job:text', 'cron_job:gone', 'cron_job:empty'])
   conn.set('cron_job:text', 'x')

@@ -1,4 +1,4 @@
-//! What an import says of each job, and what is expected of a store with the whole vocabulary of its library.
+//! Fills stores, imports them, and reads the report on each job.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -52,7 +52,7 @@ pub(super) fn values(server: &RedisServer) -> BTreeMap<Vec<u8>, Vec<u8>> {
     keys.into_iter().map(value).collect()
 }
 
-/// How many instants of each job are compared: 200 in the long run.
+/// How many instants of each job are compared: 200 with `tests/run --long`.
 fn instants() -> String {
     std::env::var("DOWNBEAT_INSTANTS").unwrap_or_else(|_| "20".to_owned())
 }
@@ -62,11 +62,11 @@ fn instants() -> String {
 pub(super) struct Report(pub(super) Value);
 
 impl Report {
-    /// Imports and compares. Some jobs are left out, and no instant is unexplained.
+    /// Imports and compares. Some jobs must be left out, and no instant may be unexplained.
     pub(super) fn of(place: &Place, source: &[&str]) -> Report {
         let mut command =
             place.command(&[&["import"], source, &["--compare", &instants(), "--json"]].concat());
-        // Where Node and Ruby are.
+        // The whole PATH, for Node and Ruby.
         command.env("PATH", std::env::var_os("PATH").unwrap());
         // Two hundred instants of two hundred jobs take longer than other commands.
         let report = Report(Finished::from(command.output().unwrap()).json(1));
@@ -98,7 +98,7 @@ impl Report {
         self.entries().filter_map(|entry| entry["why"].as_str()).collect()
     }
 
-    /// The grades of the jobs whose name ends with this word, each once.
+    /// The grades of the jobs whose names end with this word, each once.
     pub(super) fn grades(&self, word: &str) -> Vec<&str> {
         let named = self.entries().filter(|entry| entry["entry"].as_str().unwrap().ends_with(word));
         let grades: BTreeSet<&str> = named.map(|entry| entry["grade"].as_str().unwrap()).collect();

@@ -20,13 +20,13 @@ const SCRIPT: &str = include_str!("script.js");
 /// What the key of a queue's schedulers ends with.
 const REPEAT: &[u8] = b":repeat";
 
-/// Which schedulers to import, and how to ask BullMQ.
+/// Where the schedulers are, and what is not in Redis.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct Source {
     pub(crate) prefix: String,
     /// All queues if empty.
     pub(crate) queues: Vec<String>,
-    /// By whose clock patterns without `tz` are read; UTC if `None`.
+    /// The zone of patterns without `tz`; UTC if `None`.
     pub(crate) timezone: Option<String>,
     pub(crate) node: Option<PathBuf>,
 }
@@ -38,15 +38,15 @@ pub(crate) struct Asked {
 /// If Redis does not answer, or holds none.
 pub(crate) fn from_redis(
     reader: &mut RedisReader,
-    asked: Asked,
+    source: Source,
     now: UnixMs,
 ) -> Result<Found, ImportError> {
-    let queues = match &asked.queues[..] {
-        [] => queues(reader, &asked.prefix)?,
+    let queues = match &source.queues[..] {
+        [] => queues(reader, &source.prefix)?,
         named => named.to_vec(),
     };
-    let zone = asked.timezone.unwrap_or_else(|| "UTC".to_owned());
-    let program = asked.node.unwrap_or_else(|| "node".into());
+    let zone = source.timezone.unwrap_or_else(|| "UTC".to_owned());
+    let program = source.node.unwrap_or_else(|| "node".into());
     let interpreter = Interpreter { program, flag: "-e", script: SCRIPT, option: "--node PATH" };
     let request = Map::from_iter([("timezone".to_owned(), json!(zone))]);
     let mut found = Found {
@@ -59,7 +59,7 @@ pub(crate) fn from_redis(
     let mut names = Names::default();
     let is_one_queue = queues.len() == 1;
     for queue in &queues {
-        let key = format!("{}:{queue}:repeat", asked.prefix);
+        let key = format!("{}:{queue}:repeat", source.prefix);
         let schedulers = reader.zrange(&key)?;
         let keys: Vec<Vec<u8>> =
             schedulers.iter().map(|(id, _)| [key.as_bytes(), b":", id].concat()).collect();
@@ -76,7 +76,7 @@ pub(crate) fn from_redis(
             job.set("queue", queue.clone());
             found.jobs.push(job);
         }
-        let settings = match &*asked.prefix {
+        let settings = match &*source.prefix {
             "bull" => json!({"worker": "bullmq"}),
             prefix => json!({"worker": "bullmq", "options": {"prefix": prefix}}),
         };
@@ -84,9 +84,10 @@ pub(crate) fn from_redis(
     }
     if found.jobs.is_empty() {
         return Err(ImportError::Invalid(format!(
-            "no job scheduler in {}: no queue with the prefix `{}` has any; name another with --prefix",
+            "no job scheduler in {}: no queue with the prefix `{}` has one; name another with --prefix, or the \
+             database with /N",
             reader.address(),
-            asked.prefix
+            source.prefix
         )));
     }
     Ok(found)
@@ -106,18 +107,17 @@ fn queues(reader: &mut RedisReader, prefix: &str) -> Result<Vec<String>, ImportE
 fn notes(zone: &str) -> Vec<String> {
     vec![
         format!(
-            "Patterns without `tz` are read by the clock of {zone}: BullMQ reads them by that of the worker's \
-             machine; say which with --timezone."
+            "Patterns without `tz` are read in {zone}. BullMQ reads them in the time zone of the worker's machine: \
+             name it with --timezone."
         ),
-        "BullMQ makes a scheduler's next job when a worker starts the last one, so it leaves out what comes due \
-         while none does; here each slot is sent."
+        "BullMQ adds a scheduler's next job when a worker starts the one before. While no worker runs, it skips \
+         times; downbeat sends each slot."
             .to_owned(),
-        "BullMQ keeps finished jobs unless the job or the worker says otherwise. An entry says \
-         `remove_on_complete: false` where the scheduler says nothing, and a worker's own setting then does not \
-         count."
+        "BullMQ keeps finished jobs unless the job or the worker says otherwise. Where a scheduler says nothing, its \
+         entry says `remove_on_complete: false`, which overrides the worker's own setting."
             .to_owned(),
-        "A job's id is the task id here, not `repeat:ID:MS`. Remove the old schedulers with \
-         `await queue.removeJobScheduler(ID)`; that removes their waiting job, too."
+        "Job ids change from `repeat:ID:MS` to the task id. Remove the old schedulers with \
+         `await queue.removeJobScheduler(ID)`, which also removes their delayed job."
             .to_owned(),
     ]
 }
@@ -131,7 +131,7 @@ fn fill(job: &mut Job, hash: &Hash, next: UnixMs, now: UnixMs) {
     job.set("task", text("name").unwrap_or_default());
     if !hash.contains_key(&b"ic"[..]) {
         job.cannot(
-            "it is a repeatable job of BullMQ before 5.16, whose data only its next job has",
+            "it is a repeatable job of BullMQ before 5.16, whose data is in its next job only",
             Some("add it with `upsertJobScheduler`"),
         );
         return;
@@ -159,21 +159,26 @@ fn fill(job: &mut Job, hash: &Hash, next: UnixMs, now: UnixMs) {
         #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
         number(name).map(|ms| UnixMs(ms as i64))
     };
-    // Steps begin with the next job; before that, the start is still to come.
+    // The anchor already says when steps begin; only a start that is still to come says more.
     if let Some(start) = instant("startDate").filter(|start| *start > now) {
         job.set("start", Zone::utc().to_rfc3339(start));
     }
     if let Some(end) = instant("endDate") {
         job.set("end", Zone::utc().to_rfc3339(end));
     }
-    limit(job, number("limit"), number("ic"), &mut theirs);
+    set_limit(job, number("limit"), number("ic"), &mut theirs);
     job.theirs = Value::Object(theirs);
-    data(job, text("data"));
+    set_data(job, text("data"));
     options::set(job, text("opts").as_deref().unwrap_or("{}"));
 }
 
-/// The count includes the job that waits, which is removed with its scheduler.
-fn limit(job: &mut Job, limit: Option<f64>, count: Option<f64>, theirs: &mut Map<String, Value>) {
+/// Sets how many jobs are left. The count includes the delayed job, which is removed with its scheduler.
+fn set_limit(
+    job: &mut Job,
+    limit: Option<f64>,
+    count: Option<f64>,
+    theirs: &mut Map<String, Value>,
+) {
     let Some(limit) = limit else { return };
     #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
     let left = (limit - count.unwrap_or(1.0) + 1.0) as i64;
@@ -184,17 +189,19 @@ fn limit(job: &mut Job, limit: Option<f64>, count: Option<f64>, theirs: &mut Map
     theirs.insert("left".to_owned(), left.into());
 }
 
-fn data(job: &mut Job, data: Option<String>) {
+fn set_data(job: &mut Job, data: Option<String>) {
     match data.map(|data| serde_json::from_str(&data)) {
         None => {}
         Some(Ok(Value::Object(data))) if data.is_empty() => {}
         Some(Ok(Value::Object(data))) => job.set("kwargs", literal(Value::Object(data))),
-        Some(Ok(_)) => job.cannot("its data is no object", Some("put it into one: `{value: …}`")),
+        Some(Ok(_)) => {
+            job.cannot("its data is not an object", Some("put it into one: `{value: …}`"));
+        }
         Some(Err(error)) => job.cannot(format!("its data is not JSON: {error}"), None),
     }
 }
 
-/// Something that a scheduler says and an entry cannot.
+/// Notes an option that an entry cannot have.
 fn drop_option(job: &mut Job, name: &str) {
     job.differs(Difference::Dropped(format!("the option `{name}`")));
 }

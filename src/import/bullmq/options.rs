@@ -10,7 +10,7 @@ use crate::import::{Difference, Job};
 use crate::text::duration;
 use crate::worker::{BullmqQueue, Protocol as _};
 
-/// What BullMQ sets itself for each job, or what changes nothing.
+/// Options that BullMQ sets for each job itself, or that change nothing.
 const OF_EACH_JOB: [&str; 11] = [
     "repeat",
     "jobId",
@@ -27,30 +27,28 @@ const OF_EACH_JOB: [&str; 11] = [
 
 /// Sets `options` and `headers` from a JSON object.
 pub(super) fn set(job: &mut Job, text: &str) {
-    let told: Map<String, Value> = match serde_json::from_str(text) {
-        Ok(Value::Object(told)) => told,
-        _ => return job.cannot("its options are not JSON", None),
+    let Ok(Value::Object(theirs)) = serde_json::from_str(text) else {
+        return job.cannot("its options are not a JSON object", None);
     };
     let (mut options, mut headers) = (Map::new(), Map::new());
-    if !told.contains_key("removeOnComplete") {
+    if !theirs.contains_key("removeOnComplete") {
         options.insert("remove_on_complete".to_owned(), json!(false));
     }
     let queue = BullmqQueue::default();
-    for (name, value) in told {
+    for (name, value) in theirs {
         let ours = match &*name {
             "removeOnComplete" => keep(job, &name, &value).map(|kept| ("remove_on_complete", kept)),
             "removeOnFail" => keep(job, &name, &value).map(|kept| ("remove_on_fail", kept)),
-            "attempts" => match value.as_f64() {
-                Some(0.0) => None,
+            "attempts" => {
+                let count = value.as_f64().filter(|count| *count != 0.0);
                 #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
-                Some(count) => Some(("attempts", json!(count as i64))),
-                None => None,
-            },
+                count.map(|count| ("attempts", json!(count as i64)))
+            }
             "backoff" => backoff(job, &value).map(|backoff| ("backoff", backoff)),
             "priority" if value.as_f64() == Some(0.0) => None,
             "priority" => {
                 job.differs(Difference::Dropped(format!(
-                    "its priority of {value}: its jobs go before those with a priority"
+                    "its priority of {value}: BullMQ runs jobs without a priority first"
                 )));
                 None
             }
@@ -75,7 +73,7 @@ pub(super) fn set(job: &mut Job, text: &str) {
     }
 }
 
-/// `true`, a number, or an age.
+/// How long finished jobs are kept: whether at all, how many, or up to which age.
 fn keep(job: &mut Job, name: &str, value: &Value) -> Option<Value> {
     match value {
         Value::Bool(_) => Some(value.clone()),
@@ -98,7 +96,7 @@ fn keep(job: &mut Job, name: &str, value: &Value) -> Option<Value> {
     }
 }
 
-/// The newest so many; none, or with a negative number all.
+/// So many of the newest jobs: 0 keeps none, a negative number keeps all.
 #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
 fn newest(count: f64) -> Value {
     match count as i64 {

@@ -3,12 +3,12 @@
 // downbeat runs this with Node, in a folder where `bullmq` can be required. It reads a request from standard input
 // and writes one JSON document to standard output. It connects to nothing.
 const request = JSON.parse(require('fs').readFileSync(0, 'utf8'));
-// BullMQ reads patterns without a zone by the clock of its machine.
+// BullMQ reads patterns without a zone in the time zone of its machine.
 process.env.TZ = request.timezone;
 const { defaultRepeatStrategy, getNextMillis } = require('bullmq');
 
 const HOUR = 3600000;
-// All together must answer in time; what is rare takes cron-parser long.
+// The whole answer has a deadline, and rare instants take cron-parser long.
 const BUDGET = 120000 / Math.max(request.schedules.length, 1);
 
 function* ofPattern(asked, start) {
@@ -17,15 +17,16 @@ function* ofPattern(asked, start) {
   const strategy = defaultRepeatStrategy || getNextMillis;
   let at = start;
   for (;;) {
-    // cron-parser gives up at some changes of the clock, and BullMQ then ends the scheduler; what would come after?
-    const due = [0, 1, 3, 25, 193, 769].map((hours) => at + hours * HOUR).reduce((found, from) => found || strategy(from, options), 0);
+    // At some changes of the clock cron-parser finds nothing, and BullMQ ends the scheduler. Ask from later on, too.
+    const starts = [0, 1, 3, 25, 193, 769].map((hours) => at + hours * HOUR);
+    const due = starts.reduce((found, from) => found || strategy(from, options), 0);
     if (!due || due <= at || (endDate && due > endDate)) return;
     yield due;
     at = due;
   }
 }
 
-// BullMQ's script in Redis adds the interval to when the last job was due.
+// BullMQ's script in Redis adds the interval to the time at which the last job was due.
 function* ofEvery({ every, next, endDate }, start) {
   let due = next + Math.max(0, Math.floor((start - next) / every)) * every;
   for (; !endDate || due <= endDate; due += every) yield due;

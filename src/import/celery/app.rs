@@ -1,4 +1,4 @@
-//! The schedule of an application, which its own Python is asked for.
+//! The schedule of an application, as its own Python reports it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::import::compare::OldScheduler;
 use crate::import::interpreter::Interpreter;
 use crate::import::{Found, ImportError, Job, MAX_JOBS, lengths, names, zones};
 
-/// What the script says of an application, and of its entries or of those of a store.
+/// What the script says of an application, and of its own entries or those of a store.
 #[derive(Debug, Deserialize)]
 pub(super) struct App<E> {
     celery: String,
@@ -38,18 +38,18 @@ pub(super) struct App<E> {
 struct AppEntry {
     name: String,
     schedule: Value,
-    /// When beat sent an interval last, in milliseconds since 1970, if its file was asked for that.
+    /// When beat last sent an interval, in milliseconds since 1970; only with the file in which beat keeps that.
     last_run: Option<i64>,
     #[serde(flatten)]
     message: Message,
 }
 
 /// Imports the schedule of an application, named as for `celery -A`. With the file in which beat keeps its last runs,
-/// intervals go on from there.
+/// intervals continue from these.
 ///
 /// # Errors
 ///
-/// If its Python cannot be run, or the application cannot be imported.
+/// If Python cannot be run, the application cannot be imported, or the file cannot be read.
 pub(crate) fn from_app(
     name: &str,
     python: Option<PathBuf>,
@@ -57,9 +57,9 @@ pub(crate) fn from_app(
 ) -> Result<Found, ImportError> {
     let interpreter = Interpreter::python(python, SCRIPT);
     let request = Map::from_iter([("app".to_owned(), json!(name))]);
-    let mut asked = request.clone();
-    asked.extend(last_runs.map(|path| ("last_runs".to_owned(), json!(path))));
-    let app: App<AppEntry> = ask(&interpreter, asked)?;
+    let mut with_last_runs = request.clone();
+    with_last_runs.extend(last_runs.map(|path| ("last_runs".to_owned(), json!(path))));
+    let app: App<AppEntry> = ask(&interpreter, with_last_runs)?;
     let (zone, is_amqp) = (app.zone()?, app.is_amqp());
     let mut found = Found {
         source: format!("the Celery application {name} (Celery {})", app.celery),
@@ -71,7 +71,7 @@ pub(crate) fn from_app(
     };
     if app.scheduler != "celery.beat:PersistentScheduler" {
         found.notes.push(format!(
-            "The application's scheduler is `{}`: what it keeps elsewhere is not here.",
+            "The application's scheduler is `{}`. Entries that it keeps elsewhere are not imported.",
             app.scheduler
         ));
     }
@@ -106,7 +106,7 @@ pub(super) fn ask<E: DeserializeOwned>(
     Ok(app)
 }
 
-/// Beat skips a crontab's run that is later than this deadline.
+/// Sets `within`: beat skips a crontab's run that is later than this deadline.
 pub(super) fn set_deadline(job: &mut Job, deadline: Option<f64>) {
     if let (Some(deadline), true) = (deadline, job.keys.contains_key("cron")) {
         lengths::set_length(job, "within", deadline);
@@ -124,7 +124,7 @@ impl<E> App<E> {
         self.broker.starts_with("amqp") || self.broker == "pyamqp"
     }
 
-    /// What concerns the whole application.
+    /// What to know of the application as a whole.
     pub(super) fn notes<'m>(&self, messages: impl Iterator<Item = &'m Message>) -> Vec<String> {
         let mut notes = Vec::new();
         let unregistered = messages.filter(|message| !message.registered);
@@ -132,25 +132,25 @@ impl<E> App<E> {
         if !unregistered.is_empty() {
             let names = unregistered.into_iter().collect::<Vec<_>>().join(", ");
             notes.push(format!(
-                "The application itself does not know these tasks; their workers have to: {names}."
+                "The application does not register these tasks; make sure that the workers do: {names}."
             ));
         }
         if !self.enable_utc {
             notes.push(
-                "`enable_utc` is off: beat reads times without a zone by the clock of its machine."
+                "`enable_utc` is off, so beat reads times without an offset in its machine's time zone."
                     .to_owned(),
             );
         }
         if !self.accept_content.iter().any(|kind| kind.contains("json")) {
             notes.push(format!(
-                "Workers accept {} only, and downbeat sends JSON: add `json` to `accept_content`.",
+                "Workers accept only {}, and downbeat sends JSON: add `json` to `accept_content`.",
                 self.accept_content.join(", ")
             ));
         }
         notes
     }
 
-    /// `queues` of the service: what the workers' options say, and which queues are fanouts.
+    /// `queues` of the service: transport options of the workers, and which queues are fanouts.
     pub(super) fn queues<'m>(
         &self,
         messages: impl Iterator<Item = &'m Message>,

@@ -6,8 +6,23 @@ use serde_json::{Map, Value};
 use super::fields::{self, FIELDS};
 use crate::import::Job;
 
-/// Sets `cron` from the texts of the fields, and from the values that Celery read from them, if its own code was
-/// asked: a line, or a mapping if both fields of days are restricted, because Celery wants both to match.
+/// The arguments of `crontab(…)`, each as a text that a store holds.
+pub(crate) fn crontab_fields(text: impl Fn(&str) -> String) -> Map<String, Value> {
+    let field = |field: Field| (field.key().to_owned(), Value::from(text(field.key())));
+    Map::from_iter(FIELDS.map(field))
+}
+
+/// An argument of `crontab(…)` as a text; without one, Celery takes `*`.
+pub(crate) fn field_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "*".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Sets `cron`: a line, or a mapping if both fields of days are restricted, because Celery wants both to match. If
+/// Celery's own code was asked, its values count, else those that [`fields::read`] finds in the texts.
 pub(super) fn set(job: &mut Job, schedule: &Value) {
     let mut texts = Vec::new();
     for field in FIELDS {
@@ -34,8 +49,8 @@ pub(super) fn set(job: &mut Job, schedule: &Value) {
 fn refuse(job: &mut Job, field: Field, written: &str) {
     job.set("cron", format!("{}={written}", field.key()));
     job.cannot(
-        format!("Celery refuses `{}={written}`, so that beat never sends it", field.key()),
-        Some("write its times as `cron`"),
+        format!("Celery refuses `{}={written}`, so beat never sends it", field.key()),
+        Some("write the times that are meant as `cron`"),
     );
 }
 
@@ -44,7 +59,7 @@ fn mask(values: &[Value]) -> u64 {
     values.fold(0, |mask, value| mask | 1 << value)
 }
 
-/// The text as it was if a crontab line has it with these values, else the values.
+/// The text itself if it has these values in a crontab line, else the values.
 fn text(field: Field, written: &str, values: u64) -> String {
     let compact: String = written.split_whitespace().collect();
     if field.values(&compact) == Some(values) { compact } else { fields::written(field, values) }

@@ -1,30 +1,17 @@
-//! The fields of `crontab(…)` as Celery reads them, which accepts more than a crontab line has and ignores what
-//! follows (`crontab_parser` in `celery/schedules.py`).
+//! The fields of `crontab(…)` as Celery reads them. It accepts more than a crontab line has, and ignores what follows
+//! (`crontab_parser` in `celery/schedules.py`).
 
 use downbeat_time::cron::Field;
+
+use crate::import::ranges;
 
 /// The fields of `crontab(…)`, in the order of a crontab line.
 pub(super) const FIELDS: [Field; 5] =
     [Field::Minute, Field::Hour, Field::Day, Field::Month, Field::Weekday];
 
-const MONTHS: [&str; 12] =
-    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
-
-/// The least and the greatest value.
-pub(super) fn bounds(field: Field) -> (u32, u32) {
-    match field {
-        Field::Second | Field::Minute => (0, 59),
-        Field::Hour => (0, 23),
-        Field::Day => (1, 31),
-        Field::Month => (1, 12),
-        Field::Weekday => (0, 6),
-    }
-}
-
 /// The values that Celery reads from a text, as bits; `None` if it refuses the text.
 pub(super) fn read(field: Field, text: &str) -> Option<u64> {
-    let reader = Reader { bounds: bounds(field) };
+    let reader = Reader { field };
     text.split(',').try_fold(0, |mask, part| {
         Some(reader.part(part)?.into_iter().fold(mask, |mask, value| mask | 1 << value))
     })
@@ -32,75 +19,59 @@ pub(super) fn read(field: Field, text: &str) -> Option<u64> {
 
 /// The values as a crontab line has them: numbers, and ranges of three or more.
 pub(super) fn written(field: Field, mask: u64) -> String {
-    let (first, last) = bounds(field);
-    let is_in = |value: u32| mask >> value & 1 == 1;
-    if (first..=last).all(is_in) {
+    let values = mask & field.full_mask();
+    if values == field.full_mask() {
         return "*".to_owned();
     }
-    let mut parts = Vec::new();
-    let mut value = first;
-    while value <= last {
-        let length = (value..=last).take_while(|value| is_in(*value)).count() as u32;
-        match length {
-            0 => value += 1,
-            1 | 2 => {
-                parts.push(value.to_string());
-                value += 1;
-            }
-            _ => {
-                parts.push(format!("{value}-{}", value + length - 1));
-                value += length;
-            }
-        }
-    }
-    parts.join(",")
+    ranges::of(values, |value| value.to_string()).join(",")
 }
 
 struct Reader {
-    bounds: (u32, u32),
+    field: Field,
 }
 
 impl Reader {
     fn part(&self, part: &str) -> Option<Vec<u32>> {
-        let (word, rest) = word(part);
-        if let Some((to, rest)) = rest
-            .strip_prefix('-')
-            .map(self::word)
-            .filter(|(to, _)| !word.is_empty() && !to.is_empty())
+        let (from, rest) = word(part);
+        if let Some((to, rest)) = rest.strip_prefix('-').map(word)
+            && !from.is_empty()
+            && !to.is_empty()
         {
-            return stepped(self.range(word, to)?, rest);
+            return stepped(self.range(from, to)?, rest);
         }
-        let (first, last) = self.bounds;
+        let all = || -> Vec<u32> { (self.field.first()..=self.field.last()).collect() };
         match part.strip_prefix('*') {
-            Some(rest) if rest.starts_with('/') => stepped((first..=last).collect(), rest),
-            Some("" | "\n") => Some((first..=last).collect()),
+            Some(rest) if rest.starts_with('/') => stepped(all(), rest),
+            Some("" | "\n") => Some(all()),
             _ => self.value(part).map(|value| vec![value]),
         }
     }
 
     fn range(&self, from: &str, to: &str) -> Option<Vec<u32>> {
-        let ((first, last), from, to) = (self.bounds, self.value(from)?, self.value(to)?);
+        let (from, to) = (self.value(from)?, self.value(to)?);
         Some(if to < from {
-            (from..=last).chain(first..=to).collect()
+            (from..=self.field.last()).chain(self.field.first()..=to).collect()
         } else {
             (from..=to).collect()
         })
     }
 
-    /// A number, or what begins with the first three letters of a month or a weekday, whatever the field.
     fn value(&self, text: &str) -> Option<u32> {
-        let name = || {
-            let short: String = text.chars().take(3).collect::<String>().to_lowercase();
-            let place = |names: &[&str]| names.iter().position(|name| *name == short);
-            place(&MONTHS).map(|month| month + 1).or_else(|| place(&WEEKDAYS))
-        };
-        let value =
-            number(text.trim()).or_else(|| name().and_then(|value| value.try_into().ok()))?;
-        (self.bounds.0..=self.bounds.1).contains(&value).then_some(value)
+        let value = number(text.trim()).or_else(|| named(text))?;
+        (self.field.first()..=self.field.last()).contains(&value).then_some(value)
     }
 }
 
-/// Every so manieth value, if a step follows; whatever else follows is ignored.
+/// What begins with the first three letters of a month or a weekday, whatever the field.
+fn named(text: &str) -> Option<u32> {
+    let letters = text.chars().take(3).collect::<String>().to_lowercase();
+    [Field::Month, Field::Weekday].into_iter().find_map(|field| {
+        let mut named = (field.first()..).zip(field.names());
+        named.find(|(_, name)| name[..3] == letters).map(|(value, _)| value)
+    })
+}
+
+/// Every nth value if a step follows; whatever else follows is ignored.
 fn stepped(values: Vec<u32>, rest: &str) -> Option<Vec<u32>> {
     let Some(rest) = rest.strip_prefix('/') else { return Some(values) };
     let step = number(word(rest).0).filter(|step| *step > 0)?;

@@ -1,4 +1,4 @@
-//! What beat sends of an entry, as keys of ours.
+//! What beat sends for an entry, as keys of ours.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -7,7 +7,7 @@ use super::options;
 use crate::import::literal::literal;
 use crate::import::{Difference, Job};
 
-/// A message of beat, after the task's own options and the application's routes were applied.
+/// A message of beat, with the options of the task and the routes of the application applied.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Message {
     pub(super) task: String,
@@ -16,15 +16,15 @@ pub(super) struct Message {
     pub(super) args: Value,
     pub(super) kwargs: Value,
     pub(super) queue: String,
-    /// Whether every worker gets it.
+    /// Whether every worker gets a copy.
     pub(super) fanout: bool,
     pub(super) options: Map<String, Value>,
-    /// What JSON cannot carry and what code decides, each with its kind.
+    /// Values that JSON cannot carry, and what only code decides: a kind, then its details.
     pub(super) problems: Vec<Vec<String>>,
 }
 
 impl Message {
-    /// Sets everything of an entry but its name and its timing.
+    /// Sets all keys but those of the timing.
     pub(super) fn set(&self, job: &mut Job, is_amqp: bool) {
         for (key, value) in [("args", &self.args), ("kwargs", &self.kwargs)] {
             let is_empty = value.as_array().is_none_or(Vec::is_empty)
@@ -35,17 +35,17 @@ impl Message {
         }
         job.set("queue", self.queue.clone());
         options::set(job, &self.options, is_amqp);
-        self.problems.iter().for_each(|problem| tell(job, problem));
+        self.problems.iter().for_each(|problem| note(job, problem));
     }
 }
 
-/// What the script could not turn into JSON, or what the application's code decides.
-fn tell(job: &mut Job, problem: &[String]) {
+/// Notes what the script could not turn into JSON, or what only the application's code decides.
+fn note(job: &mut Job, problem: &[String]) {
     let [kind, rest @ ..] = problem else { return };
     let part = |index: usize| rest.get(index).map_or("?", String::as_str);
     match &**kind {
         "lazy" => job.cannot(
-            format!("`{}` is computed when it is sent: {}", part(0), part(1)),
+            format!("`{}` is computed at the time of sending: {}", part(0), part(1)),
             Some("write a template, such as `{{ slot | date }}`, or compute it in the task"),
         ),
         "json" => job.cannot(
@@ -58,7 +58,7 @@ fn tell(job: &mut Job, problem: &[String]) {
         ))),
         "route" => job.differs(Difference::Other(format!("the router failed: {}", part(0)))),
         "unbound" => job.differs(Difference::Other(format!(
-            "no queue of the application is bound to the exchange `{}` by the key `{}`, so that Celery loses it",
+            "no queue of the application is bound to the exchange `{}` with the key `{}`, so Celery loses the message",
             part(0),
             part(1)
         ))),

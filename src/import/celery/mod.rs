@@ -1,7 +1,7 @@
 //! The schedule of a Celery application.
 
 mod app;
-mod crontab;
+pub(crate) mod crontab;
 mod fields;
 mod message;
 mod options;

@@ -57,7 +57,7 @@ pub(super) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
             ("delivery_mode", Value::Number(mode)) if mode.as_u64() == Some(2) => {}
             ("delivery_mode", Value::String(mode)) if mode == "persistent" => {}
             ("countdown", Value::Number(_)) | ("eta", _) => job.cannot(
-                format!("each message is to wait for its `{name}` in a worker"),
+                format!("each message waits in a worker because of `{name}`"),
                 Some("let the entry fire that much later"),
             ),
             (name, _) if WITHOUT_EFFECT.contains(&name) => {}
@@ -86,11 +86,11 @@ fn expires(job: &mut Job, value: &Value) {
         (None, Some(instant)) => {
             job.set("end", instant);
             job.differs(Difference::Other(format!(
-                "messages expired at {instant}, so the entry ends then; its messages do not expire"
+                "all messages expire at {instant}; here the entry ends then, and its messages do not expire"
             )));
         }
         (None, None) => job.differs(Difference::Dropped(
-            "`expires` is left out, as it is neither a length nor an instant".to_owned(),
+            "`expires` is left out: it is neither a length nor an instant".to_owned(),
         )),
     }
 }
@@ -109,7 +109,7 @@ fn limit(own: &mut Map<String, Value>, name: &str, seconds: &serde_json::Number)
     own.insert(name.to_owned(), value);
 }
 
-/// Tasks that follow, as signatures with what they hold of their own.
+/// Tasks that follow, as signatures without their empty parts.
 fn following(job: &mut Job, own: &mut Map<String, Value>, name: &str, value: &Value) {
     let list = match value {
         Value::Array(list) => list.iter().collect(),
@@ -122,8 +122,8 @@ fn following(job: &mut Job, own: &mut Map<String, Value>, name: &str, value: &Va
             own.insert(name.to_owned(), signatures.into());
         }
         None => job.cannot(
-            format!("`{name}` is a group, a chord or another construct than a plain task"),
-            Some("let the task itself call it"),
+            format!("`{name}` is a group, a chord or another construct, not a plain task"),
+            Some("call it in the task itself"),
         ),
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn set(job: &mut Job, seconds: f64, last_run: Option<UnixMs>, zone: &
     let every = Duration::from_secs(u64::from(unit) * u64::from(count));
     job.set("every", duration::format(every));
     let from = last_run.unwrap_or_default();
-    // Hours of a clock that is half an hour ahead do not begin with those of UTC.
+    // Where the offset includes half an hour, the hours of the clock do not begin with those of UTC.
     let offset = i64::from(zone.offset_at(from)) * 1000;
     let anchor = from.0 - (from.0 + offset).rem_euclid(i64::from(unit) * 1000);
     if anchor != 0 {
@@ -45,7 +45,7 @@ pub(super) fn set(job: &mut Job, seconds: f64, last_run: Option<UnixMs>, zone: &
     }
 }
 
-/// Less than a minute: only parts of a second are rounded off.
+/// Below a minute, Celery rounds only fractions of a second.
 fn seconds_only(job: &mut Job, seconds: f64, last_run: Option<UnixMs>, zone: &Zone) {
     lengths::set_every(job, seconds.floor().max(seconds.min(1.0)));
     match last_run {

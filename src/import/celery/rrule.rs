@@ -7,7 +7,7 @@ use crate::import::{Job, zones};
 const FREQUENCIES: [&str; 7] =
     ["YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY", "MINUTELY", "SECONDLY"];
 const WEEKDAYS: [&str; 7] = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"];
-/// The parts with their names here, in the order in which they are written.
+/// dateutil's name of each part, and ours, in the order in which we write them.
 const PARTS: [(&str, &str); 13] = [
     ("interval", "INTERVAL"),
     ("bymonth", "BYMONTH"),
@@ -24,22 +24,21 @@ const PARTS: [(&str, &str); 13] = [
     ("count", "COUNT"),
 ];
 
-/// Sets `rrule` and its `timezone`. A rule reads the clock of `dtstart`, whose offset RedBeat keeps through every
-/// clock change; only an application's own object may have a zone.
+/// Sets `rrule` and its `timezone`. RedBeat keeps the offset of `dtstart` through every clock change; only a rule that
+/// the application itself made can have a zone.
 pub(super) fn set(job: &mut Job, schedule: &Value) {
     let offset = schedule["dtstart_tz"].as_f64().unwrap_or(0.0);
     let zone =
         schedule["timezone"].as_str().and_then(zones::named).or_else(|| zones::fixed(offset));
     let Some(zone) = zone else {
         return job.cannot(
-            format!("its rule reads a clock that is {offset} minutes ahead of UTC"),
+            format!("its `dtstart` is {offset} minutes ahead of UTC, and no zone has that offset"),
             Some("write it as `rrule` with a `timezone`"),
         );
     };
     let start = schedule["dtstart"].as_f64().map(|start| compact(start + 60.0 * offset));
     let (Some(frequency), Some(Some(start))) = (frequency(&schedule["freq"]), start) else {
-        return job
-            .cannot("its rule has no frequency or no beginning", Some("write it as `rrule`"));
+        return job.cannot("its rule lacks `freq` or `dtstart`", Some("write it as `rrule`"));
     };
     let mut rule = format!("DTSTART:{start}\nRRULE:FREQ={frequency}");
     for (theirs, ours) in PARTS {
@@ -76,7 +75,7 @@ fn part(value: &Value, name: &str) -> Option<String> {
     }
 }
 
-/// A number from Monday, or a weekday, perhaps with its number in the period.
+/// A number counted from Monday, or a weekday of dateutil, which may have its number in the month or year.
 fn weekday(value: &Value) -> String {
     let day = value.as_u64().or_else(|| value["wkday"].as_u64());
     let name = day.and_then(|day| WEEKDAYS.get(usize::try_from(day).ok()?));

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use super::{crontab, relative, rrule};
 use crate::import::{Difference, Job, lengths, zones};
 
-/// Sets the timing from what is known of a schedule: its `type` with its parts. Counts an interval from `last_run`,
-/// if that is known. `zone` is that of schedules that name none.
+/// Sets the timing from a schedule in the script's words: a `type` and its parts. An interval is counted from
+/// `last_run`, if that is known. `zone` is that of schedules that name none.
 pub(crate) fn set(job: &mut Job, schedule: &Value, last_run: Option<UnixMs>, zone: &Zone) {
     let seconds = || schedule["seconds"].as_f64().unwrap_or(f64::NAN);
     match schedule["type"].as_str() {
@@ -37,16 +37,15 @@ pub(crate) fn set(job: &mut Job, schedule: &Value, last_run: Option<UnixMs>, zon
         }
         Some("clocked") => job.set("at", schedule["at"].clone()),
         Some("rrule") => rrule::set(job, schedule),
-        _ => own(job, schedule),
+        _ => refuse_own_class(job, schedule),
     }
 }
 
-/// A class of the application's own.
-fn own(job: &mut Job, schedule: &Value) {
+fn refuse_own_class(job: &mut Job, schedule: &Value) {
     let class = schedule["class"].as_str().unwrap_or("?");
     job.cannot(
-        format!("its schedule is a class of its own, `{class}`"),
-        Some("write its rule as `cron`, `rrule`, or as a list of instants with `at`"),
+        format!("its schedule is a class of the application's own, `{class}`"),
+        Some("write its timing as `cron` or `rrule`, or list its instants with `at`"),
     );
 }
 

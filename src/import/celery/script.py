@@ -1,4 +1,4 @@
-"""Asks an application of Celery for its schedule, or when schedules run next.
+"""Asks a Celery application for its schedule, or when schedules run next.
 
 downbeat runs this in the application's own Python, which imports the application's code. It reads a request from
 standard input and writes one JSON document to standard output. It changes nothing, connects to no broker, and
@@ -23,15 +23,15 @@ FIELDS = ("minute", "hour", "day_of_week", "day_of_month", "month_of_year")
 RRULE = ("freq", "interval", "wkst", "count", "bysetpos", "bymonth", "bymonthday", "byyearday", "byeaster",
          "byweekno", "byweekday", "byhour", "byminute", "bysecond")
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-# Objects of the sender, which are no part of a message.
+# Options for the sender itself, which are not part of a message.
 OF_SENDER = {"producer", "connection", "publisher", "router", "result_cls", "retry_policy", "app"}
 
 
 def main():
-    # What the application prints while it is imported must not get between.
+    # What the application prints while it is imported must not mix with the answer.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    sys.stdout = sys.stderr  # What fails must be said last.
+    sys.stdout = sys.stderr  # downbeat shows the last line, which should be the error.
     request = json.load(sys.stdin)
     app = find(request["app"]) if request.get("app") else bare(request.get("timezone"))
     if "schedules" in request:
@@ -68,7 +68,7 @@ def bare(zone):
 
 
 def scheduled(app):
-    """The entries that beat would run, with those of `add_periodic_task` and Celery's own."""
+    """The entries that beat would run, including those of `add_periodic_task` and Celery's own."""
     from celery.beat import Scheduler
 
     scheduler = Scheduler(app=app, lazy=True)
@@ -77,7 +77,7 @@ def scheduled(app):
 
 
 def last_runs(path):
-    """When beat sent each entry last, by the file that it keeps. The file holds pickles, which run what they name."""
+    """When beat last sent each entry, from the file that it keeps. The file holds pickles; beat loads them as well."""
     import dbm
     import shelve
 
@@ -85,12 +85,12 @@ def last_runs(path):
         with shelve.open(path, flag="r") as kept:
             entries = kept.get("entries") or {}
     except (OSError, *dbm.error) as error:
-        sys.exit(f"{path}: {error}; name the file that `celery beat -s` names, as beat does, when beat has stopped")
+        sys.exit(f"{path}: {error}; stop beat, and name its file as `celery beat -s` does")
     return {name: kept.last_run_at for name, kept in entries.items()}
 
 
 class Stored:
-    """An entry that a store holds: what it sends, and with which options."""
+    """An entry of a store: what it sends, with which options."""
 
     def __init__(self, asked):
         self.task, self.args, self.kwargs = asked["task"], asked["args"], asked["kwargs"]
@@ -104,7 +104,7 @@ def moment(option):
 
 
 def in_order(app, entries):
-    """As the application wrote them; Celery merges them in any order."""
+    """The entries in the order of `beat_schedule`, which Celery does not keep."""
     places = {name: place for place, name in enumerate(app.conf.beat_schedule)}
     return sorted(entries.items(), key=lambda pair: (places.get(pair[0], len(places)), str(pair[0])))
 
@@ -139,14 +139,14 @@ def zone_aware():
 
 
 def entry(app, name, found, last_run):
-    told = {"name": str(name), "schedule": spec(found.schedule), **message(app, found)}
-    if last_run is not None and told["schedule"]["type"] == "interval":
-        told["last_run"] = (aware(last_run) - EPOCH) // timedelta(milliseconds=1)
-    return told
+    described = {"name": str(name), "schedule": spec(found.schedule), **message(app, found)}
+    if last_run is not None and described["schedule"]["type"] == "interval":
+        described["last_run"] = (aware(last_run) - EPOCH) // timedelta(milliseconds=1)
+    return described
 
 
 def message(app, found):
-    """What `apply_async` would make of an entry: its options, the task's own and the router's."""
+    """The message that `apply_async` would send for an entry, with the options of the task and the router's."""
     problems = []
     task = app.tasks.get(found.task)
     options = dict(found.options or {})
@@ -176,7 +176,7 @@ def message(app, found):
 
 
 def target(app, routed, problems):
-    """The queue that gets the message: an exchange or a key of its own may lead elsewhere than its queue."""
+    """The queue that gets the message. If it names an exchange or a routing key, that may not be its queue."""
     queue = routed.pop("queue", None) or app.amqp.default_queue
     exchange, key = named(routed.get("exchange")), routed.get("routing_key")
     if not exchange and not key:
@@ -198,7 +198,7 @@ def named(exchange):
 
 
 def is_own(cls, method):
-    """Whether a class of the application, and none of Celery's, has the method."""
+    """Whether the method comes from a class of the application, not from one of Celery."""
     for base in cls.__mro__:
         if method in vars(base):
             return not base.__module__.startswith("celery.")
@@ -206,7 +206,7 @@ def is_own(cls, method):
 
 
 def spec(schedule):
-    """What a schedule is, by the first of its classes that is known."""
+    """The type of a schedule with its parts, by the nearest of its classes that is known."""
     cls = type(schedule)
     for base in cls.__mro__:
         kind = KNOWN.get(f"{base.__module__}.{base.__qualname__}")
@@ -231,16 +231,16 @@ def joined(field):
 
 
 def own_zone(schedule):
-    """The zone whose clock it reads. `nowfun` decides this in some versions of Celery, and not in others."""
+    """The zone in which it reads times. Whether `nowfun` decides this depends on the version of Celery."""
     try:
         start = schedule.remaining_delta(schedule.now())[0]
-    except Exception:  # The application's clock.
+    except Exception:  # `nowfun` is the application's code.
         return zone_name(schedule.app.timezone)
     return zone_name(start.tzinfo or schedule.app.timezone)
 
 
 def zone_name(zone):
-    """The zone's name in the IANA database; what Python calls it if it has none."""
+    """The zone's name in the IANA database, else what Python calls it."""
     name = getattr(zone, "key", None) or getattr(zone, "zone", None)
     if name:
         return str(name)
@@ -264,7 +264,7 @@ def solar(schedule):
 
 
 def is_mistaken(schedule):
-    """Whether this version of Celery has the horizon of dusk on the wrong side."""
+    """Whether this version of Celery takes a height above the horizon for this dusk, not below it."""
     horizons = getattr(schedule, "_horizons", {})
     return getattr(schedule, "event", None) == "dusk_astronomical" and str(horizons.get("dusk_astronomical")) == "18"
 
@@ -274,16 +274,16 @@ def clocked(schedule):
 
 
 def rrule(schedule):
-    told = {}
+    parts = {}
     for part in RRULE:
         value = getattr(schedule, part, None)
         if value is not None:
-            told[part] = [number(item) for item in value] if isinstance(value, (list, tuple)) else number(value)
+            parts[part] = [number(item) for item in value] if isinstance(value, (list, tuple)) else number(value)
     for part in ("dtstart", "until"):
         value = getattr(schedule, part, None)
         if value is not None:
-            told[part], told[part + "_tz"] = value.timestamp(), value.utcoffset().total_seconds() / 60
-    return told
+            parts[part], parts[part + "_tz"] = value.timestamp(), value.utcoffset().total_seconds() / 60
+    return parts
 
 
 def number(value):
@@ -297,7 +297,7 @@ PARTS = {"crontab": crontab, "interval": interval, "solar": solar, "clocked": cl
 
 
 def plain(value, where, problems):
-    """The value as the message would carry it in JSON; what JSON cannot carry is told."""
+    """The value as a message carries it in JSON. What JSON cannot carry is added to `problems`."""
     from celery.canvas import Signature
     from kombu.utils.json import dumps
 
@@ -315,7 +315,7 @@ def plain(value, where, problems):
 
 
 def plain_options(options, problems):
-    told = {}
+    carried = {}
     for key, option in options.items():
         if key in OF_SENDER:
             continue
@@ -325,8 +325,8 @@ def plain_options(options, problems):
             option = option.total_seconds()
         elif isinstance(option, datetime):
             option = {"instant": aware(option).isoformat()}
-        told[key] = plain(option, f"option {key}", problems)
-    return told
+        carried[key] = plain(option, f"option {key}", problems)
+    return carried
 
 
 def bounded(text):
@@ -349,7 +349,7 @@ def aware(moment):
 
 
 def upcoming(asked, entries, app, request):
-    """The next runs of one schedule, in milliseconds since 1970, or why they cannot be told."""
+    """The next runs of one schedule, in milliseconds since 1970, or why they cannot be computed."""
     try:
         schedule = entries[asked["entry"]].schedule if "entry" in asked else MAKE[asked["type"]](asked, app)
         return {"instants": runs(schedule, asked, request), "horizon": is_mistaken(schedule)}
@@ -362,13 +362,13 @@ def upcoming(asked, entries, app, request):
 
 
 def runs(schedule, asked, request):
-    """Asks the schedule when it is due after its last run, as beat does, in a clock of its own."""
+    """Asks the schedule when it is due after its last run, as beat does, but with a clock that is set each time."""
     start, count = instant(request["from"]), min(request["count"], asked.get("limit") or request["count"])
     if "start" in asked:
         start = max(start, instant(asked["start"]) - timedelta(milliseconds=1))
     last = last_run(schedule, asked, start) if "since" in asked else start
     if hasattr(schedule, "rrule"):
-        # RedBeat asks its rule for the first date after the last run: the next one, computed from the beginning.
+        # RedBeat asks its rule for the first date after the last run. That is the next date of the rule.
         dates = itertools.islice((date for date in schedule.rrule if date > start), count)
         return [round((date - EPOCH) / timedelta(milliseconds=1)) for date in dates]
     clock = {"now": last}
@@ -391,19 +391,19 @@ def instant(milliseconds):
 
 
 def last_run(schedule, asked, start):
-    """The last run of an interval before `start`, if it has always run in time since then."""
+    """The last run of an interval before `start`, if it has run on time since its last known run."""
     since = instant(asked["since"])
     every = getattr(schedule, "run_every", timedelta(0))
     if asked.get("start") == asked["since"]:
-        return since - every  # What is overdue at its start runs then.
+        return since - every  # A task that is overdue at its start runs then.
     if since >= start or every <= timedelta(0) or schedule.relative:
         return since
     return since + (start - since) // every * every
 
 
 def next_run(schedule, last, clock, zone):
-    """The first instant at which beat finds the schedule due. Beat asks again every few minutes, and what it is
-    told may change when the clock does: so it is asked right after a change of the clock, too."""
+    """The first instant at which beat finds the schedule due. Beat asks again every few minutes, and the answer may
+    change when the clock does. So ask right after a change of the clock, too."""
     now = last.astimezone(timezone.utc)
     for _ in range(100):
         clock["now"] = now
@@ -425,7 +425,7 @@ def next_run(schedule, last, clock, zone):
 
 
 def clock_change(zone, start, end):
-    """The first instant after `start`, up to `end`, at which the zone has another offset."""
+    """The first instant after `start`, up to `end`, at which the zone's offset changes."""
     first, last = (start - EPOCH).days, (end - EPOCH).days
     for day in range(first, last + 1):
         change = change_on(zone, day)
@@ -436,7 +436,7 @@ def clock_change(zone, start, end):
 
 @functools.lru_cache(maxsize=None)
 def change_on(zone, day):
-    """The instant of a day, counted from 1970, from which on the zone has another offset."""
+    """The instant of a day, counted from 1970, at which the zone's offset changes."""
     def offset(moment):
         return moment.astimezone(zone).utcoffset()
 

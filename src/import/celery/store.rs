@@ -1,5 +1,5 @@
-//! What stores of Celery's entries have in common: they hold an entry's own options, and only the application knows
-//! what the task, the routes and the default queue add.
+//! What django-celery-beat and RedBeat have in common: they store an entry's own options. Only the application knows
+//! what decorators, routes and the default queue add.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,60 +18,64 @@ use crate::import::{Difference, Found, ImportError, Job, zones};
 /// The queue of an application that names no default.
 const DEFAULT_QUEUE: &str = "celery";
 
-/// What is asked for beside the store.
+/// The application whose entries a store holds.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Asked {
-    /// The application, named as for `celery -A`.
+pub(crate) struct Application {
+    /// Its name, as for `celery -A`; `None` if it is not to be asked.
     pub(crate) app: Option<String>,
     pub(crate) python: Option<PathBuf>,
     /// The zone of schedules that name none.
     pub(crate) timezone: Option<String>,
 }
 
-/// What a store says of a message.
+/// A message as the store has it, before routes and the options of the task.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Sent {
+pub(crate) struct StoredMessage {
     pub(crate) task: String,
     pub(crate) args: Value,
     pub(crate) kwargs: Value,
     pub(crate) options: Map<String, Value>,
 }
 
-/// What becomes of the messages of a store.
+/// The messages of a store after routing, with what else the application says.
 #[derive(Debug)]
 pub(crate) struct Routed {
-    /// Everything but the jobs.
+    /// The source without its jobs.
     pub(crate) found: Found,
     /// The zone of schedules that name none.
     pub(crate) zone: Arc<Zone>,
     /// Whether crontabs of django-celery-beat read the clocks of their own zones.
     pub(crate) zone_aware: bool,
     messages: Vec<Message>,
-    /// Whether the application said what it adds.
-    is_known: bool,
+    /// Whether the application was asked.
+    is_by_application: bool,
     is_amqp: bool,
     deadline: Option<f64>,
 }
 
-/// Asks the application, if one is named, what it makes of the messages of a store.
+/// Routes the messages of a store as the application does; if none is named, as far as the store says.
 ///
 /// # Errors
 ///
-/// If the zone is none, its Python cannot be run, or the application cannot be imported.
-pub(crate) fn route(sent: &[Sent], asked: &Asked) -> Result<Routed, ImportError> {
-    let interpreter = Interpreter::python(asked.python.clone(), SCRIPT);
-    let named = asked.timezone.as_deref().map(zones::zone).transpose()?;
-    let mut routed = match &asked.app {
+/// If the zone does not exist, Python cannot be run, or the application cannot be imported.
+pub(crate) fn route(
+    messages: &[StoredMessage],
+    application: &Application,
+) -> Result<Routed, ImportError> {
+    let interpreter = Interpreter::python(application.python.clone(), SCRIPT);
+    let named = application.timezone.as_deref().map(zones::zone).transpose()?;
+    let mut routed = match &application.app {
         Some(name) => {
-            let request = [("app".to_owned(), json!(name)), ("messages".to_owned(), json!(sent))];
+            let request =
+                [("app".to_owned(), json!(name)), ("messages".to_owned(), json!(messages))];
             let app: App<Message> = app::ask(&interpreter, Map::from_iter(request))?;
-            if app.entries.len() != sent.len() {
-                let counts = format!("{} of {} messages", app.entries.len(), sent.len());
-                return Err(ImportError::Interpreter(format!("{name} told of {counts}")));
+            if app.entries.len() != messages.len() {
+                let counts = format!("{} of {} messages", app.entries.len(), messages.len());
+                return Err(ImportError::Interpreter(format!("{name} routed {counts}")));
             }
-            known(app, named)?
+            by_application(app, named)?
         }
-        None => unknown(sent, named.unwrap_or_else(|| Arc::new(Zone::utc()))),
+        None => by_store(messages, named.unwrap_or_else(|| Arc::new(Zone::utc()))),
     };
     let zone = routed.zone.name();
     routed.found.timezone = Some(zone.to_owned());
@@ -80,7 +84,7 @@ pub(crate) fn route(sent: &[Sent], asked: &Asked) -> Result<Routed, ImportError>
     Ok(routed)
 }
 
-fn known(app: App<Message>, named: Option<Arc<Zone>>) -> Result<Routed, ImportError> {
+fn by_application(app: App<Message>, named: Option<Arc<Zone>>) -> Result<Routed, ImportError> {
     let found = Found {
         notes: app.notes(app.entries.iter()),
         queues: app.queues(app.entries.iter()),
@@ -89,54 +93,56 @@ fn known(app: App<Message>, named: Option<Arc<Zone>>) -> Result<Routed, ImportEr
     let zone = named.map_or_else(|| app.zone(), Ok)?;
     let (is_amqp, deadline, zone_aware) = (app.is_amqp(), app.deadline, app.zone_aware);
     let messages = app.entries;
-    Ok(Routed { found, zone, zone_aware, messages, is_known: true, is_amqp, deadline })
+    Ok(Routed { found, zone, zone_aware, messages, is_by_application: true, is_amqp, deadline })
 }
 
-fn unknown(sent: &[Sent], zone: Arc<Zone>) -> Routed {
-    let message = |sent: &Sent| {
-        let mut options = sent.options.clone();
+fn by_store(stored: &[StoredMessage], zone: Arc<Zone>) -> Routed {
+    let message = |stored: &StoredMessage| {
+        let mut options = stored.options.clone();
         let queue = options.remove("queue");
         Message {
-            task: sent.task.clone(),
+            task: stored.task.clone(),
             registered: true,
-            args: sent.args.clone(),
-            kwargs: sent.kwargs.clone(),
+            args: stored.args.clone(),
+            kwargs: stored.kwargs.clone(),
             queue: queue.as_ref().and_then(Value::as_str).unwrap_or(DEFAULT_QUEUE).to_owned(),
             options,
             ..Message::default()
         }
     };
-    let note = "What the application decides is not in the store: routes, options of the tasks' decorators, and its \
-                default queue. Name it with --app, or compare with the workers by `downbeat check --workers`.";
+    let note = "The store does not have what the application decides: routes, options of decorators, and the default \
+                queue. Name the application with --app, or compare the queues with those of the workers: \
+                `downbeat check --workers`.";
     let found = Found { notes: vec![note.to_owned()], ..Found::default() };
-    let messages = sent.iter().map(message).collect();
+    let messages = stored.iter().map(message).collect();
     Routed {
         found,
         zone,
         zone_aware: true,
         messages,
-        is_known: false,
+        is_by_application: false,
         is_amqp: false,
         deadline: None,
     }
 }
 
 impl Routed {
-    /// Sets everything of a job but its name and its timing, which must be there before.
-    pub(crate) fn set(&self, job: &mut Job, index: usize, sent: &Sent) {
+    /// Sets what the message at this index says. The job must have its timing before.
+    pub(crate) fn set(&self, job: &mut Job, index: usize, stored: &StoredMessage) {
         app::set_deadline(job, self.deadline);
         if let Some(message) = self.messages.get(index) {
             message.set(job, self.is_amqp);
         }
-        if self.is_known {
+        if self.is_by_application {
             return;
         }
-        if !sent.options.contains_key("queue") {
+        if !stored.options.contains_key("queue") {
             job.differs(Difference::Unrouted);
         }
         for name in ["exchange", "routing_key"] {
-            if sent.options.get(name).and_then(Value::as_str).is_some_and(|name| !name.is_empty()) {
-                let dropped = format!("`{name}`, which matters on RabbitMQ");
+            if stored.options.get(name).and_then(Value::as_str).is_some_and(|name| !name.is_empty())
+            {
+                let dropped = format!("`{name}`, which has a meaning on RabbitMQ only");
                 job.differs(Difference::Dropped(dropped));
             }
         }

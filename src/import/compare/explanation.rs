@@ -1,4 +1,5 @@
-//! Why an instant is only on one side: a closed list, each computed from the entry and both lists.
+//! Why an instant is only on one side: a closed list of rules, each computed from the entry and the instants of both
+//! sides.
 
 use std::time::Duration;
 
@@ -8,16 +9,16 @@ use serde::Serialize;
 use crate::import::{Difference, Job};
 use crate::schedule::Entry;
 
-/// How close to a change of the clock an instant must be to be explained by it. Schedulers move instants of a
-/// skipped or repeated hour by that hour, and some look an hour further.
+/// How close to a change of the clock an instant must be to be explained by it. Schedulers move instants in a skipped
+/// or repeated hour by that hour, and some an hour further.
 const NEAR_CHANGE: Duration = Duration::from_secs(3 * 3600);
-/// Where the clock is changed by half an hour (Lord Howe), libraries that walk through a day by whole hours miss the
-/// next midnight, and begin that day at 00:30.
+/// After a change by half an hour (Lord Howe), libraries that step through a day in whole hours miss the next midnight
+/// and begin that day at 00:30.
 const AFTER_HALF_AN_HOUR: Duration = Duration::from_secs(24 * 3600);
 /// The sun's position is computed to about a minute.
 pub(super) const SUN: Duration = Duration::from_secs(120);
 
-/// Since 2038, zones of `pytz` have the offset of this instant, 2037-12-31, for ever.
+/// From 2038 on, zones of `pytz` keep the offset of this instant, 2037-12-31, for ever.
 const LAST_OLD_RULE: UnixMs = UnixMs(2_145_830_400_000);
 
 /// Why an instant is only on one side.
@@ -26,17 +27,17 @@ const LAST_OLD_RULE: UnixMs = UnixMs(2_145_830_400_000);
 pub(crate) enum Explanation {
     /// The interval is counted from another instant; the steps are equal.
     Anchor,
-    /// The zone's clock is changed within three hours, or was by half an hour on the day before.
+    /// The zone's clock changes within three hours, or changed by half an hour within the day before.
     ClockChange,
     /// The entry has ended, as its difference says.
     Ended,
-    /// The old scheduler computes the event for another height of the sun.
+    /// The old scheduler computes the event for the wrong height of the sun.
     Horizon,
     /// The old scheduler's zones know no clock changes after 2037.
     OldRules,
     /// The interval was rounded.
     Rounded,
-    /// The event of the sun is at most two minutes away on the other side.
+    /// The other side has the event of the sun at most two minutes away.
     Sun,
     /// The old scheduler counts the interval on the wall clock, so that a change of the clock moves it.
     WallClock,
@@ -49,8 +50,8 @@ impl Explanation {
             Explanation::Anchor => "counted from another instant",
             Explanation::ClockChange => "at a change of the clock",
             Explanation::Ended => "after the end of the entry",
-            Explanation::Horizon => "for another height of the sun",
-            Explanation::OldRules => "by zones without clock changes after 2037",
+            Explanation::Horizon => "for the wrong height of the sun",
+            Explanation::OldRules => "by rules without clock changes after 2037",
             Explanation::Rounded => "length rounded",
             Explanation::Sun => "within two minutes of the sun's event",
             Explanation::WallClock => "counted on the wall clock",
@@ -63,28 +64,28 @@ pub(super) struct Explainer<'a> {
     entry: &'a Entry,
     theirs: &'a [UnixMs],
     ours: &'a [UnixMs],
-    /// What explains every difference.
-    of_all: Option<Explanation>,
+    /// What explains every difference of the job.
+    overall: Option<Explanation>,
 }
 
 impl<'a> Explainer<'a> {
-    /// `is_horizon`: the old scheduler says that it takes another height of the sun.
+    /// `is_wrong_horizon`: the old scheduler says that it computes for the wrong height of the sun.
     pub(super) fn new(
         job: &Job,
         entry: &'a Entry,
         theirs: &'a [UnixMs],
         ours: &'a [UnixMs],
-        is_horizon: bool,
+        is_wrong_horizon: bool,
     ) -> Explainer<'a> {
         let is_rounded = job.differences.iter().any(|it| matches!(it, Difference::Rounded(_)));
         let is_anchor_lost = job.differences.contains(&Difference::Anchor);
-        let of_all = match entry.timing {
+        let overall = match entry.timing {
             Timing::Every(_) if is_rounded => Some(Explanation::Rounded),
             Timing::Every(_) => moved(entry, theirs, ours, is_anchor_lost),
-            Timing::Solar(_) if is_horizon => Some(Explanation::Horizon),
+            Timing::Solar(_) if is_wrong_horizon => Some(Explanation::Horizon),
             _ => None,
         };
-        Explainer { entry, theirs, ours, of_all }
+        Explainer { entry, theirs, ours, overall }
     }
 
     /// Why this instant is only on one side.
@@ -92,8 +93,8 @@ impl<'a> Explainer<'a> {
         let zone = &self.entry.zone;
         let reads_clock = self.entry.timing.reads_wall_clock();
         let end = self.entry.bounds.as_ref().and_then(|bounds| bounds.end);
-        if self.of_all.is_some() {
-            self.of_all
+        if self.overall.is_some() {
+            self.overall
         } else if end.is_some_and(|end| at > end) {
             Some(Explanation::Ended)
         } else if reads_clock && is_near_change(zone, at) {
@@ -111,7 +112,7 @@ impl<'a> Explainer<'a> {
         self.other_side(at).iter().any(|other| Duration::from_millis(other.0.abs_diff(at.0)) <= SUN)
     }
 
-    /// Whether the other side has the same reading of a clock that is never changed after 2037.
+    /// Whether the other side has the same reading, on a clock that never changes after 2037.
     fn is_by_old_rules(&self, at: UnixMs) -> bool {
         let zone = &self.entry.zone;
         let ahead = 1000 * i64::from(zone.offset_at(at) - zone.offset_at(LAST_OLD_RULE));
@@ -132,7 +133,7 @@ fn is_near_change(zone: &Zone, at: UnixMs) -> bool {
     zone.offset_at(at - NEAR_CHANGE) != zone.offset_at(at + NEAR_CHANGE) || changed % 3600 != 0
 }
 
-/// Why an interval of the same length has other instants.
+/// Why an interval of the same length has other instants on the other side.
 fn moved(
     entry: &Entry,
     theirs: &[UnixMs],

@@ -1,7 +1,7 @@
-//! Proves an import: the instants at which the old scheduler's own code fires a job, beside the slots of its entry.
+//! Proves an import: compares the instants at which the old scheduler's own code fires a job with the slots of its
+//! entry.
 //!
-//! Every difference has an explanation from a closed list, which is computed, or is unexplained: a fault of the
-//! import.
+//! Each difference is explained by a rule of a closed list, or it is unexplained: a fault of the import.
 
 mod explanation;
 
@@ -18,30 +18,30 @@ use super::interpreter::Interpreter;
 use super::{Found, ImportError, Job};
 use crate::schedule::{Entry, Schedule};
 
-/// Maximum number of instants a job.
+/// Maximum number of instants per job.
 pub(crate) const MAX_INSTANTS: usize = 10_000;
-/// Unexplained differences that are shown of a job.
+/// Maximum number of unexplained differences that are shown per job.
 const SHOWN: usize = 5;
 
 /// How to ask the old scheduler's own code.
 #[derive(Debug)]
 pub(crate) struct OldScheduler {
     pub(crate) interpreter: Interpreter,
-    /// What the request holds besides schedules and range.
+    /// What each request holds besides the schedules and the range.
     pub(crate) request: Map<String, Value>,
 }
 
 /// What the old scheduler's code says of a job.
 #[derive(Debug, Deserialize)]
 struct Answer {
-    /// The next instants in milliseconds since 1970, ascending; fewer than asked for if no more come.
+    /// The next instants in milliseconds since 1970, ascending; fewer than asked for if there are no more.
     #[serde(default)]
     instants: Vec<i64>,
-    /// The last instant that its code knows of, or had the time for; no limit if `None`.
+    /// The last instant that its code knows or had the time to compute; `None` means no limit.
     until: Option<i64>,
     /// Why it cannot tell.
     error: Option<String>,
-    /// Whether it takes another height of the sun for the event than is meant.
+    /// Whether it computes the event for the wrong height of the sun.
     #[serde(default)]
     horizon: bool,
 }
@@ -53,11 +53,11 @@ pub(crate) struct Comparison {
     pub(crate) theirs: usize,
     /// How many of them are slots of the entry.
     pub(crate) same: usize,
-    /// How many instants of either side only are explained, and how.
+    /// How many instants are on one side only and explained, by explanation.
     pub(crate) explained: BTreeMap<Explanation, usize>,
-    /// How many instants of either side only are not.
+    /// How many instants are on one side only and not explained.
     pub(crate) unexplained: usize,
-    /// The first of these.
+    /// The first unexplained instants.
     pub(crate) examples: Vec<String>,
     /// Why the old scheduler's code could not tell.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,17 +65,17 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// Whether something is left that should not be.
+    /// Whether the import has to be looked at before the switch.
     pub(crate) fn is_fault(&self) -> bool {
         self.unexplained > 0 || self.error.is_some()
     }
 }
 
-/// Compares this many instants after `from` of each job that was imported.
+/// Compares the first `count` instants after `from` of each imported job that is enabled.
 ///
 /// # Errors
 ///
-/// If the old scheduler has no code that can be asked, or it does not answer.
+/// If the old scheduler has no code that can be asked, or its code does not answer.
 pub(crate) fn compare(
     found: &Found,
     schedule: &Schedule,
@@ -84,19 +84,16 @@ pub(crate) fn compare(
 ) -> Result<Vec<Option<Comparison>>, ImportError> {
     let Some(old) = &found.old else {
         return Err(ImportError::Invalid(format!(
-            "{} has no code that says when a job fires; leave out --compare",
+            "{} has no code that can be asked when a job fires; leave out --compare",
             found.source
         )));
     };
-    // What is disabled, neither sends.
-    let entries =
+    // Neither side sends what is disabled.
+    let sent =
         |job: &Job| schedule.get(&job.name).filter(|entry| entry.enabled && job.cannot.is_none());
-    let asked: Vec<(usize, &Entry)> = found
-        .jobs
-        .iter()
-        .enumerate()
-        .filter_map(|(index, job)| Some((index, entries(job)?)))
-        .collect();
+    let jobs = found.jobs.iter().enumerate();
+    let asked: Vec<(usize, &Entry)> =
+        jobs.filter_map(|(index, job)| Some((index, sent(job)?))).collect();
     let schedules: Vec<&Value> =
         asked.iter().map(|(index, _)| &found.jobs[*index].theirs).collect();
     let mut request = old.request.clone();
@@ -105,29 +102,38 @@ pub(crate) fn compare(
     request.insert("count".to_owned(), count.into());
     let answers: Vec<Answer> = old.interpreter.ask(&Value::Object(request))?;
     if answers.len() != asked.len() {
-        let message = format!("asked about {} jobs, it answered {}", asked.len(), answers.len());
+        let program = old.interpreter.program.display();
+        let (asked, told) = (asked.len(), answers.len());
+        let message =
+            format!("{program}: the script was asked for {asked} jobs, and answered {told}");
         return Err(ImportError::Interpreter(message));
     }
     let mut compared = vec![None; found.jobs.len()];
     for ((index, entry), answer) in asked.into_iter().zip(answers) {
         compared[index] = Some(match answer.error {
             Some(error) => Comparison { error: Some(error), ..Comparison::default() },
-            None => one(&found.jobs[index], entry, from, count, &answer),
+            None => compare_job(&found.jobs[index], entry, from, count, &answer),
         });
     }
     Ok(compared)
 }
 
-/// Compares the instants after `from` of one job, up to the last that the old scheduler's code knows.
-fn one(job: &Job, entry: &Entry, from: UnixMs, count: usize, answer: &Answer) -> Comparison {
+/// Compares the instants of one job after `from`, up to the last that the old scheduler's code knows.
+fn compare_job(
+    job: &Job,
+    entry: &Entry,
+    from: UnixMs,
+    count: usize,
+    answer: &Answer,
+) -> Comparison {
     let theirs: &[UnixMs] = &answer.instants.iter().copied().map(UnixMs).collect::<Vec<_>>();
     let limit = entry.guards.limit.map_or(usize::MAX, |limit| limit.get() as usize);
-    // An event of the sun may be on either side of both ends.
+    // An event of the sun near an end of the range may be inside for one side and outside for the other.
     let slack =
         if matches!(entry.timing, Timing::Solar(_)) { explanation::SUN } else { Duration::ZERO };
     let slots = iter::successors(entry.next_slot(from - slack), |slot| entry.next_slot(*slot));
     let slots = slots.take(limit);
-    // Beyond the last instant that was asked for, nothing is known of theirs.
+    // A full answer says nothing of what comes after its last instant.
     let end = theirs.last().copied().filter(|_| theirs.len() == count);
     let end = end.or(answer.until.map(UnixMs));
     let ours: Vec<UnixMs> = match end {
@@ -155,7 +161,7 @@ fn one(job: &Job, entry: &Entry, from: UnixMs, count: usize, answer: &Answer) ->
     comparison
 }
 
-/// What is only in the one of two ascending lists, and only in the other.
+/// What is only in the first of two ascending lists, and what is only in the second.
 fn differences(theirs: &[UnixMs], ours: &[UnixMs]) -> [Vec<UnixMs>; 2] {
     let missing = |of: &[UnixMs], from: &[UnixMs]| {
         of.iter().filter(|at| from.binary_search(at).is_err()).copied().collect()
@@ -171,7 +177,7 @@ mod tests {
 
     const FROM: UnixMs = UnixMs(1_774_000_000_000);
 
-    fn told(instants: &[UnixMs]) -> Answer {
+    fn answer(instants: &[UnixMs]) -> Answer {
         Answer {
             instants: instants.iter().map(|at| at.0).collect(),
             until: None,
@@ -189,11 +195,11 @@ mod tests {
         let entry = sample::cron("x", "0 3 * * *");
         let job = Job::new("x");
         let mut theirs = slots(&entry, 10);
-        let compared = one(&job, &entry, FROM, 10, &told(&theirs));
+        let compared = compare_job(&job, &entry, FROM, 10, &answer(&theirs));
         assert_eq!((compared.same, compared.unexplained, compared.is_fault()), (10, 0, false));
         theirs.remove(4);
         theirs.push(entry.next_slot(theirs[8]).unwrap());
-        let compared = one(&job, &entry, FROM, 10, &told(&theirs));
+        let compared = compare_job(&job, &entry, FROM, 10, &answer(&theirs));
         assert_eq!((compared.same, compared.unexplained), (10, 1));
         assert!(compared.examples[0].starts_with("only here: 2026-"), "{:?}", compared.examples);
     }
@@ -202,7 +208,7 @@ mod tests {
     fn fewer_instants_than_asked_for_mean_that_no_more_come() {
         let entry = sample::every("x", 60);
         let theirs = slots(&entry, 3);
-        assert_eq!(one(&Job::new("x"), &entry, FROM, 10, &told(&theirs)).unexplained, 7);
+        assert_eq!(compare_job(&Job::new("x"), &entry, FROM, 10, &answer(&theirs)).unexplained, 7);
     }
 
     #[test]
@@ -210,8 +216,8 @@ mod tests {
         let entry = sample::every("x", 60);
         let theirs = slots(&entry, 3);
         let until = Some(theirs[2].0 + 59_000);
-        let answer = Answer { until, ..told(&theirs) };
-        let compared = one(&Job::new("x"), &entry, FROM, 10, &answer);
+        let answer = Answer { until, ..answer(&theirs) };
+        let compared = compare_job(&Job::new("x"), &entry, FROM, 10, &answer);
         assert_eq!((compared.same, compared.unexplained), (3, 0));
     }
 
@@ -220,13 +226,13 @@ mod tests {
         let entry = sample::every("x", 60);
         let theirs: Vec<UnixMs> = slots(&entry, 10).iter().map(|at| UnixMs(at.0 + 7_000)).collect();
         let mut job = Job::new("x");
-        assert!(one(&job, &entry, FROM, 10, &told(&theirs)).is_fault());
+        assert!(compare_job(&job, &entry, FROM, 10, &answer(&theirs)).is_fault());
         job.differs(Difference::Anchor);
-        let compared = one(&job, &entry, FROM, 10, &told(&theirs));
+        let compared = compare_job(&job, &entry, FROM, 10, &answer(&theirs));
         assert_eq!(compared.explained, BTreeMap::from([(Explanation::Anchor, 20)]));
         // Another step is no other anchor.
         let slower: Vec<UnixMs> = (1..=10).map(|step| UnixMs(FROM.0 + step * 61_000)).collect();
-        assert!(one(&job, &entry, FROM, 10, &told(&slower)).is_fault());
+        assert!(compare_job(&job, &entry, FROM, 10, &answer(&slower)).is_fault());
     }
 
     #[test]
@@ -237,7 +243,7 @@ mod tests {
         let winter = berlin.offset_at(ours[0]);
         let wall = |at: &UnixMs| UnixMs(at.0 - 1000 * i64::from(berlin.offset_at(*at) - winter));
         let theirs: Vec<UnixMs> = ours.iter().map(wall).collect();
-        let compared = one(&Job::new("x"), &entry, FROM, 10, &told(&theirs));
+        let compared = compare_job(&Job::new("x"), &entry, FROM, 10, &answer(&theirs));
         assert!(compared.explained[&Explanation::WallClock] > 0, "{compared:?}");
         assert_eq!(compared.unexplained, 0);
     }
@@ -254,8 +260,8 @@ mod tests {
                 .collect();
         let unexplained = |missing: usize| {
             let theirs = [&ours[..missing], &ours[missing + 1..]].concat();
-            let answer = Answer { until: Some(ours[4].0), ..told(&theirs) };
-            one(&Job::new("x"), &entry, from, 10, &answer).unexplained
+            let answer = Answer { until: Some(ours[4].0), ..answer(&theirs) };
+            compare_job(&Job::new("x"), &entry, from, 10, &answer).unexplained
         };
         assert_eq!((0..5).map(unexplained).collect::<Vec<_>>(), [0, 0, 1, 1, 1]);
     }
@@ -273,8 +279,8 @@ mod tests {
         let late = |hours: i64| -> Vec<UnixMs> {
             ours.iter().map(|at| UnixMs(at.0 + hours * 3_600_000)).collect()
         };
-        let compared = one(&Job::new("x"), &entry, june, 10, &told(&late(1)));
+        let compared = compare_job(&Job::new("x"), &entry, june, 10, &answer(&late(1)));
         assert_eq!(compared.explained, BTreeMap::from([(Explanation::OldRules, 20)]));
-        assert!(one(&Job::new("x"), &entry, june, 10, &told(&late(2))).is_fault());
+        assert!(compare_job(&Job::new("x"), &entry, june, 10, &answer(&late(2))).is_fault());
     }
 }

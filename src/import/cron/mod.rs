@@ -1,16 +1,18 @@
 //! Cron expressions of other libraries as `cron` of an entry.
 //!
 //! Libraries agree on most of a field, and differ in its corners: which field is the second, where a step ends,
-//! what `L5` is. [`field`] reads a field by the rules of its library; this module puts the fields together. A
+//! what `L5` is. [`reader`] reads a field by the rules of its library; this module puts the fields together. A
 //! crontab line has no seconds and no years, so what has them becomes a Quartz expression.
 
-mod field;
+mod part;
 mod quartz;
+mod reader;
+mod years;
 
-use serde_json::{Value, json};
+use downbeat_time::cron::Field;
 
-use self::field::{Field, Part};
-use super::Job;
+use self::part::Part;
+use super::{Job, Refused};
 
 /// Maximum bytes of an expression; the longest that means something lists 59 of 60 values in each field.
 const MAX_LENGTH: usize = 1000;
@@ -28,16 +30,16 @@ pub(crate) enum Dialect {
     Crontab,
 }
 
-/// How the two fields of days combine if both are restricted.
+/// Which fields of days must match if both are restricted: both, or either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DayMatch {
     And,
     Or,
 }
 
-/// An expression in our words.
+/// An expression, whatever its library.
 #[derive(Debug)]
-struct Fields {
+struct Expression {
     second: Part,
     minute: Part,
     hour: Part,
@@ -47,35 +49,19 @@ struct Fields {
     /// `None` means every year.
     years: Option<Vec<u16>>,
     day_match: DayMatch,
+    /// The zone that the expression itself names.
+    zone: Option<String>,
 }
 
-/// Sets `cron`, with `day_match` and `timezone` if the expression needs them; leaves the job out if its library
-/// would not understand it, or it has no counterpart.
+/// Sets `cron`, with `day_match` and `timezone` if the expression needs them. Leaves the job out if its library does
+/// not understand the expression, or it has no counterpart here.
 pub(crate) fn set(job: &mut Job, text: &str, dialect: Dialect) {
     match read(text, dialect) {
-        Ok((fields, zone)) => {
-            if let Some(zone) = zone {
-                job.set("timezone", zone);
-            }
-            fields.write(job);
-        }
-        Err(Refused { why, instead }) => {
+        Ok(expression) => expression.set(job),
+        Err(refused) => {
             job.set("cron", text);
-            job.cannot(why, Some(instead));
+            job.refuse(refused);
         }
-    }
-}
-
-/// Why an expression is not understood, and what to do instead.
-#[derive(Debug)]
-struct Refused {
-    why: String,
-    instead: &'static str,
-}
-
-impl Refused {
-    fn new(why: impl Into<String>, instead: &'static str) -> Refused {
-        Refused { why: why.into(), instead }
     }
 }
 
@@ -99,7 +85,7 @@ fn named(text: &str, dialect: Dialect) -> Option<&'static str> {
 
 const WRITE_A_LINE: &str = "write a crontab line of five fields, or `rrule`";
 
-fn read(text: &str, dialect: Dialect) -> Result<(Fields, Option<String>), Refused> {
+fn read(text: &str, dialect: Dialect) -> Result<Expression, Refused> {
     if text.len() > MAX_LENGTH {
         return Err(Refused::new("its cron expression is too long", WRITE_A_LINE));
     }
@@ -109,26 +95,26 @@ fn read(text: &str, dialect: Dialect) -> Result<(Fields, Option<String>), Refuse
     let [second, minute, hour, day, month, weekday, year] =
         in_order(&words, dialect).ok_or_else(|| match dialect {
             Dialect::Fugit if words.len() != 5 && words.len() != 6 => Refused::new(
-                format!("`{text}` is no cron expression"),
-                "if fugit reads it as English, write what `Fugit.parse(…).to_cron_s` says",
+                format!("`{text}` is not a cron expression"),
+                "if fugit reads it as English, write what `Fugit.parse(…).to_cron_s` returns",
             ),
             _ => Refused::new(format!("`{text}` has {} fields", words.len()), WRITE_A_LINE),
         })?;
     let (day, day_and) = and_sign(day, dialect);
     let (weekday, weekday_and) = and_sign(weekday, dialect);
-    let read = |field: Field, text: &str| field::read(text, field, dialect);
+    let read = |field: Field, text: &str| reader::read(text, field, dialect);
     let is_and = dialect == Dialect::Crontab || day_and || weekday_and;
-    let fields = Fields {
+    Ok(Expression {
         second: read(Field::Second, second)?,
         minute: read(Field::Minute, minute)?,
         hour: read(Field::Hour, hour)?,
         day: read(Field::Day, day)?,
         month: read(Field::Month, month)?,
         weekday: read(Field::Weekday, weekday)?,
-        years: field::years(year)?,
+        years: years::read(year)?,
         day_match: if is_and { DayMatch::And } else { DayMatch::Or },
-    };
-    Ok((fields, zone))
+        zone,
+    })
 }
 
 /// The fields from second to year.
@@ -165,7 +151,7 @@ fn take_zone(words: &mut Vec<&str>) -> Result<Option<String>, Refused> {
         return Ok(None);
     }
     // A sixth word may be a weekday in capitals.
-    if words.len() == 6 && field::read(last, Field::Weekday, Dialect::Fugit).is_ok() {
+    if words.len() == 6 && reader::read(last, Field::Weekday, Dialect::Fugit).is_ok() {
         return Ok(None);
     }
     words.pop();
@@ -178,9 +164,10 @@ fn take_zone(words: &mut Vec<&str>) -> Result<Option<String>, Refused> {
         // The names of POSIX count to the west.
         Some(hours @ 0..=12) if sign == "+" => Ok(Some(format!("Etc/GMT-{hours}"))),
         Some(hours @ 0..=12) => Ok(Some(format!("Etc/GMT+{hours}"))),
-        _ => {
-            Err(Refused::new(format!("`{last}` is no zone"), "name a zone, such as `Asia/Kolkata`"))
-        }
+        _ => Err(Refused::new(
+            format!("the offset `{last}` has no zone of its own"),
+            "name a zone, such as `Asia/Kolkata`",
+        )),
     }
 }
 
@@ -192,32 +179,26 @@ fn and_sign(text: &str, dialect: Dialect) -> (&str, bool) {
     }
 }
 
-impl Fields {
+impl Expression {
     fn are_both_days_restricted(&self) -> bool {
         !self.day.is_any && !self.weekday.is_any
     }
 
-    fn write(&self, job: &mut Job) {
+    fn set(self, job: &mut Job) {
+        if let Some(zone) = &self.zone {
+            job.set("timezone", zone.clone());
+        }
         let is_to_the_minute = self.second.is_only(0) && self.years.is_none();
         if !is_to_the_minute {
-            job.set("cron", quartz::write(self));
+            job.set("cron", quartz::write(&self));
             return;
         }
         let parts = [&self.minute, &self.hour, &self.day, &self.month, &self.weekday];
-        let line: Vec<String> = parts.iter().map(|part| part.in_a_line()).collect();
-        job.set("cron", line.join(" "));
+        job.set("cron", parts.map(Part::in_a_line).join(" "));
         if self.are_both_days_restricted() {
             let word = if self.day_match == DayMatch::And { "and" } else { "or" };
             job.set("day_match", word);
         }
-    }
-}
-
-/// One or several expressions as the value of `cron`.
-fn value(mut expressions: Vec<String>) -> Value {
-    match expressions.len() {
-        1 => json!({"quartz": expressions.remove(0)}),
-        _ => expressions.into_iter().map(|text| json!({"quartz": text})).collect(),
     }
 }
 

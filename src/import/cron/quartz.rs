@@ -1,27 +1,28 @@
 //! Quartz expressions, for what has seconds or years.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::field::Part;
-use super::{DayMatch, Fields, value};
+use super::part::Part;
+use super::{DayMatch, Expression};
 
-/// In Quartz both fields of days must match, so "one of them" is two expressions.
-pub(super) fn write(fields: &Fields) -> Value {
-    if fields.are_both_days_restricted() && fields.day_match == DayMatch::Or {
-        return value(vec![
-            line(fields, &fields.day.in_quartz(), "?"),
-            line(fields, "?", &fields.weekday.in_quartz()),
+/// The value of `cron`. In Quartz both fields of days must match, so "one of them" is two expressions.
+pub(super) fn write(expression: &Expression) -> Value {
+    let (day, weekday) = (expression.day.in_quartz(), expression.weekday.in_quartz());
+    if expression.are_both_days_restricted() && expression.day_match == DayMatch::Or {
+        return json!([
+            {"quartz": line(expression, &day, "?")},
+            {"quartz": line(expression, "?", &weekday)},
         ]);
     }
-    let weekday = if fields.weekday.is_any { "?".to_owned() } else { fields.weekday.in_quartz() };
-    value(vec![line(fields, &fields.day.in_quartz(), &weekday)])
+    let weekday = if expression.weekday.is_any { "?" } else { &*weekday };
+    json!({"quartz": line(expression, &day, weekday)})
 }
 
-fn line(fields: &Fields, day: &str, weekday: &str) -> String {
-    let of = Part::in_quartz;
-    let (second, minute, hour) = (of(&fields.second), of(&fields.minute), of(&fields.hour));
-    let mut line = format!("{second} {minute} {hour} {day} {} {weekday}", of(&fields.month));
-    if let Some(years) = &fields.years {
+fn line(expression: &Expression, day: &str, weekday: &str) -> String {
+    let Expression { second, minute, hour, month, years, .. } = expression;
+    let [second, minute, hour, month] = [second, minute, hour, month].map(Part::in_quartz);
+    let mut line = format!("{second} {minute} {hour} {day} {month} {weekday}");
+    if let Some(years) = years {
         let years: Vec<String> = years.iter().map(u16::to_string).collect();
         line += &format!(" {}", years.join(","));
     }

@@ -1,4 +1,4 @@
-//! Reads the dump of a Django project: one row after the other, so that the rest of the project does not matter.
+//! Reads the dump of a Django project row by row, so the size of other models does not matter.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::import::{ImportError, MAX_JOBS};
 
 /// Maximum bytes of a dump: other models of a project may have many rows.
 const MAX_DUMP: u64 = 8 << 30;
-/// The application's label, which all its models begin with.
+/// What the names of all its models begin with: the application's label.
 const LABEL: &str = "django_celery_beat.";
 const HINT: &str = "make it with `manage.py dumpdata django_celery_beat --output FILE.json`";
 
@@ -74,7 +74,8 @@ pub(super) fn read(path: &Path) -> Result<Dump, ImportError> {
     if begin.starts_with(b"\xef\xbb\xbf") {
         input.consume(3);
     }
-    let dump = rows(input).map_err(|error| invalid(format!("it is no dump in JSON: {error}")))?;
+    let dump =
+        rows(input).map_err(|error| invalid(format!("it is not a dump in JSON: {error}")))?;
     if dump.tasks.len() > MAX_JOBS {
         return Err(invalid(format!("it has more than {MAX_JOBS} tasks")));
     }
@@ -87,9 +88,9 @@ pub(super) fn read(path: &Path) -> Result<Dump, ImportError> {
 fn other_format(begin: &[u8]) -> Option<&'static str> {
     match begin {
         [] => Some("it is empty"),
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
-            Some("it is UTF-16, as PowerShell's `>` writes; Django's own `--output` writes UTF-8")
-        }
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(
+            "it is UTF-16, as PowerShell's `>` writes it, and Django's own `--output` writes UTF-8",
+        ),
         [0x1f, 0x8b, ..] | [b'B', b'Z', b'h', ..] | [0xfd, b'7', b'z', ..] => {
             Some("it is compressed; unpack it first")
         }
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_dump_is_refused_where_it_ends_to_be_one() {
+    fn a_text_that_is_not_a_dump_is_refused() {
         for text in ["[1]", "[{\"pk\": 1}]", "[{\"model\": 3}]", "[", "{} trailing", "\u{feff}"] {
             assert!(rows(text.as_bytes()).is_err(), "{text}");
         }

@@ -4,40 +4,43 @@ mod dump;
 mod task;
 mod when;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use downbeat_time::UnixMs;
-use serde_json::json;
 
 use self::task::Task;
-use super::celery::store::{self, Asked};
-use super::{Found, ImportError, Job, Refused, names};
+use super::celery::store::{self, Application};
+use super::{Found, ImportError, Job, names};
 
 /// Imports a dump; `-` is standard input.
 ///
 /// # Errors
 ///
-/// If it is no dump with rows of django-celery-beat, or the application cannot be asked.
-pub(crate) fn from_dump(path: &Path, asked: &Asked, now: UnixMs) -> Result<Found, ImportError> {
+/// If the file is not a dump with rows of django-celery-beat, or the application cannot be asked.
+pub(crate) fn from_dump(
+    path: &Path,
+    application: &Application,
+    now: UnixMs,
+) -> Result<Found, ImportError> {
     let dump = dump::read(path)?;
     let tasks: Vec<Task<'_>> = dump.tasks.iter().map(|row| Task { row, dump: &dump }).collect();
-    let read: Vec<_> = tasks.iter().map(Task::sent).collect();
-    let sent: Vec<_> = read.iter().map(|(sent, _)| sent.clone()).collect();
-    let mut routed = store::route(&sent, asked)?;
+    let (messages, refused): (Vec<_>, Vec<_>) = tasks.iter().map(Task::message).unzip();
+    let mut routed = store::route(&messages, application)?;
     let mut jobs = Vec::new();
-    for (index, (task, (sent, refused))) in tasks.iter().zip(&read).enumerate() {
+    for (index, (task, refused)) in tasks.iter().zip(refused).enumerate() {
         let mut job = Job::new(task.text("name"));
-        job.set("task", sent.task.clone());
+        job.set("task", messages[index].task.clone());
         if !task.text("description").trim().is_empty() {
             job.set("description", task.text("description"));
         }
-        if let Err(Refused { why, instead }) = when::set(&mut job, task, &routed, now) {
-            job.cannot(why, Some(instead));
+        if let Err(refused) = when::set(&mut job, task, &routed, now) {
+            job.refuse(refused);
         }
-        routed.set(&mut job, index, sent);
+        routed.set(&mut job, index, &messages[index]);
         task.set_end(&mut job, &routed.zone);
-        if let Some(Refused { why, instead }) = refused {
-            job.cannot(why.clone(), Some(instead));
+        if let Some(refused) = refused {
+            job.refuse(refused);
         }
         jobs.push(job);
     }
@@ -49,7 +52,7 @@ pub(crate) fn from_dump(path: &Path, asked: &Asked, now: UnixMs) -> Result<Found
     }
     if dump.has_naive_times {
         found.notes.push(format!(
-            "Times without an offset (`USE_TZ = False`) are read by the clock of {}: name another with --timezone.",
+            "Times without an offset (`USE_TZ = False`) are read in {}; name another zone with --timezone.",
             routed.zone.name()
         ));
     }
@@ -57,18 +60,13 @@ pub(crate) fn from_dump(path: &Path, asked: &Asked, now: UnixMs) -> Result<Found
     Ok(routed.found)
 }
 
-/// The zone of most crontabs, unless one has none of its own.
+/// The zone that most crontabs name; `None` if one names none.
 fn common_zone(jobs: &[Job]) -> Option<String> {
-    let mut counts = std::collections::BTreeMap::<&str, usize>::new();
+    let mut counts = BTreeMap::<&str, usize>::new();
     let reads_clock = |job: &&Job| job.keys.contains_key("cron") && job.cannot.is_none();
     for job in jobs.iter().filter(reads_clock) {
         *counts.entry(job.keys.get("timezone")?.as_str()?).or_default() += 1;
     }
     let (zone, _) = counts.into_iter().max_by_key(|(_, count)| *count)?;
     Some(zone.to_owned())
-}
-
-/// An instant in milliseconds, for the script.
-fn millis(at: UnixMs) -> serde_json::Value {
-    json!(at.0)
 }

@@ -4,13 +4,13 @@ use downbeat_time::{UnixMs, Zone};
 use serde_json::{Map, Value, json};
 
 use super::dump::{Dump, Row};
-use crate::import::celery::store::Sent;
+use crate::import::celery::store::StoredMessage;
 use crate::import::{Job, Refused, json};
 use crate::text::instant;
 
-const JSON_HINT: &str = "write them into the entry";
+const WRITE_MESSAGE: &str = "write what it should send into the entry";
 
-/// A row of `PeriodicTask`, with those it refers to. Older versions lack columns, which are then empty.
+/// A row of `PeriodicTask`, with the rows it refers to. A column that an older version does not have is empty.
 pub(super) struct Task<'d> {
     pub(super) row: &'d Row,
     pub(super) dump: &'d Dump,
@@ -33,36 +33,34 @@ impl Task<'_> {
         self.value(column) == true
     }
 
-    /// What beat sends, and why it cannot if it cannot.
-    pub(super) fn sent(&self) -> (Sent, Option<Refused>) {
-        let (mut sent, mut refused) = (Sent::default(), None);
-        sent.task = self.text("task").to_owned();
+    /// What beat sends, or what is left of it if beat cannot send it, and why not.
+    pub(super) fn message(&self) -> (StoredMessage, Option<Refused>) {
+        let mut refused = None;
         let mut read = |column: &str, empty: Value| {
             self.json(column, &empty).unwrap_or_else(|why| {
-                refused.get_or_insert(Refused { why, instead: JSON_HINT });
+                refused.get_or_insert(Refused::new(why, WRITE_MESSAGE));
                 empty
             })
         };
-        sent.args = read("args", json!([]));
-        sent.kwargs = read("kwargs", json!({}));
-        let headers = read("headers", json!({}));
-        sent.options = self.options(headers);
-        (sent, refused)
+        let (args, kwargs) = (read("args", json!([])), read("kwargs", json!({})));
+        let options = self.options(read("headers", json!({})));
+        let task = self.text("task").to_owned();
+        (StoredMessage { task, args, kwargs, options }, refused)
     }
 
-    /// A column with JSON of the same kind as `empty`, which an empty text means.
+    /// A column that holds JSON of the same kind as `empty`. An empty text stands for that.
     fn json(&self, column: &str, empty: &Value) -> Result<Value, String> {
         if self.text(column).is_empty() {
             return Ok(empty.clone());
         }
         let value = json::read(self.text(column)).map_err(|error| {
-            format!("its `{column}` are not JSON, so that beat does not send it: {error}")
+            format!("its `{column}` are not JSON, so beat does not send it: {error}")
         })?;
         match (&value, empty) {
             (Value::Array(_), Value::Array(_)) | (Value::Object(_), Value::Object(_)) => Ok(value),
             (Value::Null, _) => Ok(empty.clone()),
-            (_, Value::Array(_)) => Err(format!("its `{column}` are no list")),
-            _ => Err(format!("its `{column}` are no mapping")),
+            (_, Value::Array(_)) => Err(format!("its `{column}` are not a list")),
+            _ => Err(format!("its `{column}` are not a mapping")),
         }
     }
 
@@ -86,7 +84,7 @@ impl Task<'_> {
         options
     }
 
-    /// Sets the end: the row ends before this instant, an entry with it.
+    /// Sets the end. Beat stops before this instant; an entry still fires at its end.
     pub(super) fn set_end(&self, job: &mut Job, zone: &Zone) {
         if let Some(end) = self.instant("expires", zone) {
             job.set("end", zone.to_rfc3339(UnixMs(end.0 - 1)));

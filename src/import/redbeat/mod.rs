@@ -10,9 +10,9 @@ use serde_json::json;
 
 use self::entry::Entry;
 use super::celery::schedules;
-use super::celery::store::{self, Asked, Routed};
+use super::celery::store::{self, Application, Routed};
 use super::redis_reader::{Hash, Held, RedisReader};
-use super::{Difference, Found, ImportError, Job, Refused, names};
+use super::{Difference, Found, ImportError, Job, names};
 
 /// Imports the entries whose keys begin with `prefix`.
 ///
@@ -22,21 +22,22 @@ use super::{Difference, Found, ImportError, Job, Refused, names};
 pub(crate) fn from_redis(
     redis: &mut RedisReader,
     prefix: &str,
-    asked: &Asked,
+    application: &Application,
     now: UnixMs,
 ) -> Result<Found, ImportError> {
     let stored = stored(redis, prefix)?;
     let statics = redis.smembers(format!("{prefix}:statics"))?;
     if stored.is_empty() {
         return Err(ImportError::Invalid(format!(
-            "{} has no keys of RedBeat that begin with `{prefix}`; name `redbeat_key_prefix` with --prefix",
+            "{} has no keys of RedBeat that begin with `{prefix}`; name `redbeat_key_prefix` with --prefix, and the \
+             database with /N",
             redis.address()
         )));
     }
     let entries: Vec<Entry> =
         stored.iter().map(|stored| Entry::read(stored, prefix, now)).collect();
-    let sent: Vec<_> = entries.iter().map(|entry| entry.sent.clone()).collect();
-    let mut routed = store::route(&sent, asked)?;
+    let messages: Vec<_> = entries.iter().map(|entry| entry.message.clone()).collect();
+    let mut routed = store::route(&messages, application)?;
     let jobs = entries.iter().enumerate().map(|(index, entry)| job(entry, index, &routed));
     let mut jobs: Vec<Job> = jobs.collect();
     names::fit(&mut jobs);
@@ -46,11 +47,11 @@ pub(crate) fn from_redis(
     Ok(routed.found)
 }
 
-/// A key, its place in RedBeat's plan, and what it holds.
+/// A key, its score in RedBeat's plan (the sorted set `PREFIX:schedule`), and its hash.
 #[derive(Debug)]
 struct Stored {
     key: String,
-    /// When it is due, in seconds since 1970; negative if never again; `None` if it is not in the plan.
+    /// When it is due, in seconds since 1970; negative: never again; `None`: not in the plan.
     score: Option<f64>,
     hash: Held<Hash>,
 }
@@ -78,7 +79,7 @@ fn stored(redis: &mut RedisReader, prefix: &str) -> Result<Vec<Stored>, ImportEr
 
 fn job(entry: &Entry, index: usize, routed: &Routed) -> Job {
     let mut job = Job::new(entry.name.clone());
-    job.set("task", entry.sent.task.clone());
+    job.set("task", entry.message.task.clone());
     if let Some(schedule) = &entry.schedule {
         schedules::set(&mut job, &schedule.parts, entry.last_run, &routed.zone);
         job.theirs = json!({"type": "redbeat", "schedule": schedule.text});
@@ -89,11 +90,11 @@ fn job(entry: &Entry, index: usize, routed: &Routed) -> Job {
     if !entry.enabled {
         job.set("enabled", false);
     }
-    routed.set(&mut job, index, &entry.sent);
+    routed.set(&mut job, index, &entry.message);
     let others = entry.differences.iter().cloned();
     others.for_each(|text| job.differs(Difference::Other(text)));
-    if let Some(Refused { why, instead }) = &entry.refused {
-        job.cannot(why.clone(), Some(instead));
+    if let Some(refused) = &entry.refused {
+        job.refuse(refused.clone());
     }
     job
 }
@@ -102,14 +103,14 @@ fn notes(entries: &[Entry], statics: usize) -> Vec<String> {
     let mut notes = Vec::new();
     if statics > 0 {
         notes.push(format!(
-            "{statics} of these come from the application's `beat_schedule`: import them here or with celery-beat, \
-             not both."
+            "{statics} of these entries come from the application's `beat_schedule`. Import them here or with \
+             `celery-beat`, not both."
         ));
     }
     if entries.iter().any(|entry| entry.lost_ordinals) {
         notes.push(
-            "RedBeat stores `MO(+2)` as `MO`: monthly and yearly rules with weekdays are imported as it runs them, on \
-             every such weekday. Write `BYDAY=2MO` if the second Monday is meant."
+            "RedBeat stores `MO(+2)` as `MO`, so its monthly and yearly rules with weekdays run on every such weekday, \
+             and so do the entries. Write `BYDAY=2MO` if the second Monday is meant."
                 .to_owned(),
         );
     }

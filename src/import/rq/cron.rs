@@ -1,4 +1,4 @@
-//! RQ's cron scheduler, which shows its jobs in Redis while it runs.
+//! RQ's cron scheduler, which keeps its jobs in Redis while it runs.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use downbeat_time::{UnixMs, Zone};
 use serde_json::{Map, Value, json};
 
-use super::{old, options, queues};
+use super::{old, options, queue_settings};
 use crate::import::cron::{self, Dialect};
 use crate::import::names::Names;
 use crate::import::redis_reader::RedisReader;
@@ -17,10 +17,10 @@ use crate::text::instant;
 const SCHEDULERS: &str = "rq:cron_schedulers";
 /// The key of a scheduler without its name: a hash.
 const SCHEDULER: &str = "rq:cron_scheduler:";
-/// What RQ shows instead of arguments that JSON cannot carry.
+/// What RQ writes instead of arguments that JSON cannot carry.
 const NOT_JSON: &str = "<not JSON serializable>";
 
-/// Imports the jobs of the schedulers that run. Their lines are read by the clock of `timezone`.
+/// Imports the jobs of all running schedulers. Their lines are read in `timezone`.
 ///
 /// # Errors
 ///
@@ -58,7 +58,7 @@ pub(crate) fn from_cron(
             continue;
         };
         for record in records {
-            // Several schedulers with one configuration send each job several times.
+            // Schedulers with the same configuration have the same jobs.
             if seen.insert(identity(&record)) {
                 found.jobs.push(job(&record, &mut given, &zone));
             }
@@ -66,28 +66,27 @@ pub(crate) fn from_cron(
     }
     if found.jobs.is_empty() {
         return Err(ImportError::Invalid(format!(
-            "no cron scheduler of RQ runs on {}: it shows its jobs only while it runs; start `rq cron CONFIG`",
+            "{} has no jobs of a running cron scheduler of RQ; start `rq cron CONFIG`, or name the database with /N",
             reader.address()
         )));
     }
-    found.queues = queues(found.jobs.iter().map(|job| job.text("queue")), false);
+    found.set_queues(&queue_settings(false));
     Ok(found)
 }
 
 fn notes(zone: &str) -> Vec<String> {
     vec![
         format!(
-            "Lines are read by the clock of {zone}: RQ reads them in UTC, and from version 3 on by the clock of the \
-             scheduler's machine; say which with --timezone."
+            "Lines are read in {zone}. RQ 2 reads them in UTC, RQ 3 in the time zone of the scheduler's machine: name \
+             it with --timezone."
         ),
-        "RQ fires each interval when its scheduler starts, and counts the next from then; here the slots go on \
-         through restarts."
+        "RQ fires each interval when its scheduler starts, and counts from then. Here a restart moves no slot."
             .to_owned(),
-        "A tuple within arguments looks like a list in what RQ shows, and arrives as a list.".to_owned(),
+        "RQ writes a tuple inside arguments as a list, so it arrives as a list.".to_owned(),
     ]
 }
 
-/// What makes a job another: all but its times.
+/// What tells one job from another: everything but its times.
 fn identity(record: &Value) -> String {
     let mut record = record.clone();
     if let Value::Object(pairs) = &mut record {
@@ -103,13 +102,13 @@ fn job(record: &Value, names: &mut Names, zone: &str) -> Job {
     job.set("task", func);
     when(&mut job, record, zone);
     job.set("queue", text("queue_name").unwrap_or("default"));
-    let args = carried(&mut job, record, "args");
-    let kwargs = carried(&mut job, record, "kwargs");
+    let args = read_json(&mut job, record, "args");
+    let kwargs = read_json(&mut job, record, "kwargs");
     options::set_arguments(&mut job, args, kwargs);
-    if let Value::Object(meta) = carried(&mut job, record, "meta") {
+    if let Value::Object(meta) = read_json(&mut job, record, "meta") {
         options::set_meta(&mut job, meta, &[]);
     }
-    let mut told = Map::new();
+    let mut settings = Map::new();
     for (theirs, name) in [
         ("job_timeout", "timeout"),
         ("result_ttl", "result_ttl"),
@@ -117,10 +116,10 @@ fn job(record: &Value, names: &mut Names, zone: &str) -> Job {
         ("ttl", "ttl"),
         ("webhooks", "webhooks"),
     ] {
-        told.extend(record.get(theirs).map(|value| (name.to_owned(), value.clone())));
+        settings.extend(record.get(theirs).map(|value| (name.to_owned(), value.clone())));
     }
-    told.retain(|_, value| !value.is_null());
-    options::set(&mut job, &told);
+    settings.retain(|_, value| !value.is_null());
+    options::set(&mut job, &settings);
     job
 }
 
@@ -148,19 +147,19 @@ fn when(job: &mut Job, record: &Value, zone: &str) {
     }
 }
 
-/// A value that RQ shows as a text of JSON.
-fn carried(job: &mut Job, record: &Value, part: &str) -> Value {
+/// Reads a part that RQ writes as JSON in a text.
+fn read_json(job: &mut Job, record: &Value, part: &str) -> Value {
     match record[part].as_str() {
         None => Value::Null,
         Some(NOT_JSON) => {
             job.cannot(
-                format!("its `{part}` are not JSON, and RQ does not show them"),
-                Some("pass texts and numbers, or let the task read the rest"),
+                format!("its `{part}` are not JSON, and RQ does not keep them in Redis"),
+                Some("pass texts and numbers only"),
             );
             Value::Null
         }
         Some(text) => serde_json::from_str(text).unwrap_or_else(|_| {
-            job.cannot(format!("its `{part}` cannot be read"), Some("write them by hand"));
+            job.cannot(format!("its `{part}` cannot be read"), Some("write them into the entry"));
             Value::Null
         }),
     }

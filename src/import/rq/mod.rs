@@ -16,7 +16,7 @@ use super::interpreter::Interpreter;
 /// Asks RQ's own classes, or rq-scheduler's.
 const SCRIPT: &str = include_str!("script.py");
 
-/// How the scheduler's own code is asked.
+/// The scheduler's own code, as it can be asked.
 fn old(python: Option<PathBuf>, library: &str, timezone: &str) -> OldScheduler {
     let request = Map::from_iter([
         ("library".to_owned(), json!(library)),
@@ -25,11 +25,10 @@ fn old(python: Option<PathBuf>, library: &str, timezone: &str) -> OldScheduler {
     OldScheduler { interpreter: Interpreter::python(python, SCRIPT), request }
 }
 
-/// The settings of the queues that jobs go to.
-fn queues<'q>(names: impl Iterator<Item = &'q str>, is_json: bool) -> Map<String, Value> {
-    let settings = match is_json {
+/// The settings of a queue whose jobs are pickles, or JSON.
+fn queue_settings(is_json: bool) -> Value {
+    match is_json {
         true => json!({"worker": "rq", "options": {"serializer": "json"}}),
         false => json!({"worker": "rq"}),
-    };
-    names.map(|name| (name.to_owned(), settings.clone())).collect()
+    }
 }

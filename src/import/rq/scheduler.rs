@@ -1,4 +1,4 @@
-//! rq-scheduler: a sorted set of jobs, which are hashes of RQ with the schedule in their `meta`.
+//! rq-scheduler: a sorted set of jobs. Each is a hash of RQ, with the schedule in its `meta`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use downbeat_time::{UnixMs, Zone};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{old, options, queues};
+use super::{old, options, queue_settings};
 use crate::import::cron::{self, Dialect};
 use crate::import::names::Names;
 use crate::import::redis_reader::{Hash, RedisReader};
@@ -21,7 +21,7 @@ const JOB: &str = "rq:job:";
 const OWN_META: [&str; 5] =
     ["interval", "repeat", "cron_string", "use_local_timezone", "queue_class_name"];
 
-/// Imports the jobs of rq-scheduler. Their lines are read by the clock of `timezone`.
+/// Imports the jobs of rq-scheduler. Their lines are read in `timezone`.
 ///
 /// # Errors
 ///
@@ -58,42 +58,39 @@ pub(crate) fn from_scheduler(
                 let call = call.map_err(|error| error.to_string());
                 job(&id, &hash, call, Due { due, now, zone: &zone }, &mut names)
             }
-            Err(why) => {
-                let mut lost = Job::new(names.unique(&id));
-                lost.cannot(why, Some("schedule it anew"));
-                lost
-            }
+            Err(why) => Job::left_out(names.unique(&id), why, Some("schedule it again")),
         });
     }
-    let queues =
-        queues(jobs.iter().map(|job| job.text("queue")).filter(|it| !it.is_empty()), is_json);
-    Ok(Found {
+    let mut found = Found {
         source: format!("rq-scheduler in {}", reader.address()),
         old: Some(old(python, "rq-scheduler", &zone)),
         notes: notes(&zone),
         timezone: Some(zone),
         jobs,
-        queues,
-    })
+        ..Found::default()
+    };
+    found.set_queues(&queue_settings(is_json));
+    Ok(found)
 }
 
 fn notes(zone: &str) -> Vec<String> {
     vec![
         format!(
-            "Lines are read by the clock of {zone}: rq-scheduler reads them by that of its machine, with \
-             `use_local_timezone` or without; say which with --timezone."
+            "Lines are read in {zone}. rq-scheduler reads them in the time zone of its machine, with and without \
+             `use_local_timezone`: name it with --timezone."
         ),
-        "rq-scheduler sends a job up to its polling interval late (60 s by default), and always with one id; here \
-         each job has an id of its own."
+        "rq-scheduler sends a job up to one polling interval late (60 s by default), and always with the same id. Here \
+         each slot has an id of its own."
             .to_owned(),
     ]
 }
 
-/// When a job is due next, by whose clock its line is read, and what time it is.
+/// When a job is due next, and how to read its line.
 #[derive(Clone, Copy)]
 struct Due<'z> {
     due: UnixMs,
     now: UnixMs,
+    /// The zone of lines.
     zone: &'z str,
 }
 
@@ -109,14 +106,14 @@ fn job(
         Ok(call) => call.func.clone(),
         Err(_) => described.split('(').next().unwrap_or_default().to_owned(),
     };
-    // An id that nobody chose says nothing.
+    // A random id is no name.
     let is_chosen = Uuid::parse_str(id).is_err();
     let mut job = Job::new(names.unique(if is_chosen || func.is_empty() { id } else { &func }));
     job.set("task", func.clone());
     let meta = match field(hash, "meta") {
         [] => Map::new(),
         bytes => stored_meta(bytes).unwrap_or_else(|error| {
-            job.cannot(format!("its `meta` cannot be read: {error}"), Some("schedule it anew"));
+            job.cannot(format!("its `meta` cannot be read: {error}"), Some("schedule it again"));
             Map::new()
         }),
     };
@@ -125,12 +122,12 @@ fn job(
     job.set("queue", if queue.is_empty() { "default" } else { &*queue });
     match call {
         Ok(call) => {
-            tell_changes(&mut job, &call);
+            note_changes(&mut job, &call);
             options::set_arguments(&mut job, call.args, call.kwargs);
         }
         Err(why) => job.cannot(
             format!("its call cannot be read: {why}"),
-            Some("pass texts and numbers to a function"),
+            Some("schedule a function with plain arguments"),
         ),
     }
     set_options(&mut job, hash, &described, &func);
@@ -142,19 +139,20 @@ fn job(
 }
 
 fn set_options(job: &mut Job, hash: &Hash, described: &str, func: &str) {
-    let mut told: Map<String, Value> = Map::new();
+    let mut settings: Map<String, Value> = Map::new();
     for (name, value) in hash {
         let (name, value) = (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
         if !value.is_empty() && name != "data" && name != "meta" {
-            told.insert(name.into_owned(), value.into_owned().into());
+            settings.insert(name.into_owned(), value.into_owned().into());
         }
     }
-    // rq-scheduler keeps the results of what comes again, so that its own record of the job stays.
-    if job.keys.get("at").is_none() && told.get("result_ttl").is_some_and(|ttl| ttl == "-1") {
-        told.remove("result_ttl");
+    let repeats = !job.keys.contains_key("at");
+    // The result shares a key with rq-scheduler's own record of the job, which has to stay.
+    if repeats && settings.get("result_ttl").is_some_and(|ttl| ttl == "-1") {
+        settings.remove("result_ttl");
         job.differs(Difference::Results);
     }
-    options::set(job, &told);
+    options::set(job, &settings);
     let is_own = !described.is_empty() && !described.starts_with(&format!("{func}("));
     if is_own && let Some(Value::Object(options)) = job.keys.get_mut("options") {
         options.insert("description".to_owned(), described.into());
@@ -166,7 +164,7 @@ fn set_options(job: &mut Job, hash: &Hash, described: &str, func: &str) {
 fn when(job: &mut Job, meta: &Map<String, Value>, Due { due, now, zone }: Due<'_>) {
     let due_text = Zone::utc().to_rfc3339(due);
     let repeat = meta.get("repeat").and_then(Value::as_u64);
-    // It stops when the count reaches 0 after a job: without one left, it sends one more.
+    // rq-scheduler stops when the count reaches 0 after a job, so at 0 it still sends one.
     let left = repeat.map(|repeat| repeat.max(1));
     let interval = meta.get("interval").and_then(Value::as_f64).filter(|length| *length > 0.0);
     match (meta.get("cron_string").and_then(Value::as_str), interval) {
@@ -190,8 +188,8 @@ fn when(job: &mut Job, meta: &Map<String, Value>, Due { due, now, zone }: Due<'_
             job.theirs = json!({"at": due.0});
             if due <= now {
                 job.cannot(
-                    format!("it was due once, at {due_text}"),
-                    Some("let rq-scheduler send it before it stops"),
+                    format!("it was due once, at {due_text}, which is past"),
+                    Some("let rq-scheduler send it before you stop rq-scheduler"),
                 );
             }
         }
@@ -201,16 +199,16 @@ fn when(job: &mut Job, meta: &Map<String, Value>, Due { due, now, zone }: Due<'_
     }
 }
 
-/// Says what the worker would get as another type.
-fn tell_changes(job: &mut Job, call: &StoredCall) {
+/// Leaves the job out if the worker would get arguments of another type; a tuple may become a list.
+fn note_changes(job: &mut Job, call: &StoredCall) {
     let changed = call.changed;
-    let told = [
+    let lost = [
         (changed.bytes, "bytes"),
         (changed.number, "a number that JSON cannot hold"),
-        (changed.key, "a key that is no text"),
+        (changed.key, "a key that is not a text"),
         (changed.set, "a set"),
     ];
-    let lost: Vec<&str> = told.iter().filter(|(is, _)| *is).map(|(_, what)| *what).collect();
+    let lost: Vec<&str> = lost.iter().filter(|(is, _)| *is).map(|(_, what)| *what).collect();
     if !lost.is_empty() {
         job.cannot(
             format!("its arguments hold {}", lost.join(", ")),

@@ -10,16 +10,16 @@ import time
 from datetime import datetime, timedelta, timezone
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-# Both libraries know years up to 2099.
+# Both libraries end with the year 2099.
 END_OF_YEARS = 4102444800000 - 86400000
 
 
 def main():
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    sys.stdout = sys.stderr  # What fails must be said last.
+    sys.stdout = sys.stderr  # downbeat shows the last line, which should be the error.
     request = json.load(sys.stdin)
-    # Both read lines by the clock of their machine, depending on their version.
+    # RQ 3 and rq-scheduler read lines in the time zone of their machine.
     os.environ["TZ"] = request["timezone"]
     time.tzset()
     upcoming = {"rq-cron": of_rq, "rq-scheduler": of_rq_scheduler}[request["library"]]
@@ -28,7 +28,7 @@ def main():
 
 
 def answer(upcoming, asked, request):
-    # All together must answer in time; what is rare takes the libraries long.
+    # The whole answer has a deadline, and rare instants take the libraries long.
     stop = time.monotonic() + 120 / max(len(request["schedules"]), 1)
     try:
         instants = []
@@ -68,7 +68,7 @@ def of_rq(asked, start):
     while True:
         try:
             due = job.get_next_enqueue_time()
-        except CroniterBadDateError:  # No more come.
+        except CroniterBadDateError:  # croniter finds no more.
             return
         if due <= job.latest_enqueue_time:
             return

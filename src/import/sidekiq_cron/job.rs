@@ -1,4 +1,4 @@
-//! One job of sidekiq-cron, told by its file or by a hash in Redis.
+//! A job of sidekiq-cron, in its file or in a hash in Redis.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use crate::worker::{Protocol as _, SidekiqQueue};
 
 /// The class that runs jobs of ActiveJob.
 const WRAPPER: &str = "ActiveJob::QueueAdapters::SidekiqAdapter::JobWrapper";
-/// What a message holds that sidekiq-cron or Sidekiq sets itself.
+/// Members of a message that sidekiq-cron or Sidekiq sets itself.
 const OF_EACH_JOB: [&str; 9] = [
     "class",
     "args",
@@ -23,23 +23,20 @@ const OF_EACH_JOB: [&str; 9] = [
 ];
 
 /// Keys without the colon of Ruby's symbols: `:cron` is `cron`.
-pub(super) fn without_colons(told: Map<String, Value>) -> Map<String, Value> {
+pub(super) fn without_colons(fields: Map<String, Value>) -> Map<String, Value> {
     let bare = |key: String| key.strip_prefix(':').map(str::to_owned).unwrap_or(key);
-    told.into_iter().map(|(key, value)| (bare(key), value)).collect()
+    fields.into_iter().map(|(key, value)| (bare(key), value)).collect()
 }
 
-/// The job that these keys tell of. `message`: what is pushed, with the options of the class, if that is known.
-pub(super) fn from_told(
+/// A job from the fields of its file or hash. `message` is what sidekiq-cron pushes, with the options of the class; a
+/// file does not have it.
+pub(super) fn from_fields(
     name: String,
-    told: Map<String, Value>,
+    fields: &Map<String, Value>,
     message: Option<Map<String, Value>>,
 ) -> Job {
     let mut job = Job::new(name);
-    let text = |key: &str| match told.get(key) {
-        Some(Value::String(text)) => text.strip_prefix(':').unwrap_or(text).trim().to_owned(),
-        Some(Value::Null) | None => String::new(),
-        Some(other) => other.to_string(),
-    };
+    let text = |key: &str| text(fields, key);
     let class = [text("klass"), text("class")].into_iter().find(|class| !class.is_empty());
     let class = class.unwrap_or_default();
     let line = text("cron");
@@ -49,10 +46,10 @@ pub(super) fn from_told(
         job.cannot("it has no `cron`, or no `class`", Some("sidekiq-cron does not run it either"));
     }
     cron::set(&mut job, &line, Dialect::Fugit);
-    tell_of_seconds(&mut job);
+    note_seconds(&mut job);
     job.theirs = json!({"cron": line});
-    let queue = queue(&mut job, &text, message.as_ref(), is_active_job);
-    let mut args = arguments(told.get("args"));
+    let queue = queue(&mut job, fields, message.as_ref(), is_active_job);
+    let mut args = arguments(fields.get("args"));
     if is_true(&text("date_as_argument")) {
         args.push(json!("{{ slot | unix }}"));
         job.differs(Difference::Other(
@@ -64,7 +61,7 @@ pub(super) fn from_told(
             "job_class": class, "job_id": "{{ task_id }}", "queue_name": queue, "arguments": args,
         })];
         job.differs(Difference::Other(
-            "it is sent as sidekiq-cron sends ActiveJob's jobs whose class it does not know: without locale, \
+            "it is sent as sidekiq-cron sends a job of ActiveJob whose class it does not know: without locale, \
              executions and `wrapped`"
                 .to_owned(),
         ));
@@ -73,12 +70,12 @@ pub(super) fn from_told(
         job.set("args", args);
     }
     job.set("queue", queue);
-    retries(&mut job, &told, message.as_ref());
+    set_retries(&mut job, fields, message.as_ref());
     if is_true(&text("symbolize_args")) {
         job.differs(Difference::Dropped("`symbolize_args`: keys arrive as texts".to_owned()));
     }
     if let Some(message) = message {
-        members(&mut job, message);
+        set_headers(&mut job, message);
     }
     if matches!(&*text("status"), status if !status.is_empty() && status != "enabled") {
         job.set("enabled", false);
@@ -87,19 +84,28 @@ pub(super) fn from_told(
     if !description.is_empty() {
         job.set("description", description);
     }
-    if told.values().any(|value| value.to_string().contains("<%")) {
-        job.cannot("it holds ERB, which is not run", Some("write what it gives with `erb FILE`"));
+    if fields.values().any(|value| value.to_string().contains("<%")) {
+        job.cannot("it holds ERB, which is not run", Some("import the output of `erb FILE`"));
     }
     job
 }
 
-/// As sidekiq-cron reads flags.
+/// A field as a text, a symbol of Ruby without its colon; empty if there is none.
+fn text(fields: &Map<String, Value>, key: &str) -> String {
+    match fields.get(key) {
+        Some(Value::String(text)) => text.strip_prefix(':').unwrap_or(text).trim().to_owned(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// Whether a flag is set, as sidekiq-cron reads it.
 fn is_true(text: &str) -> bool {
     ["true", "t", "yes", "y", "1"].iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
-/// sidekiq-cron looks at its jobs every 30 s, and sends one for all times since it last looked.
-fn tell_of_seconds(job: &mut Job) {
+/// Notes that sidekiq-cron looks at its jobs only every 30 s, and sends one for all times since it last looked.
+fn note_seconds(job: &mut Job) {
     let quartz = match job.keys.get("cron") {
         Some(Value::Object(mapping)) => mapping.get("quartz"),
         Some(Value::Array(list)) => list.first().and_then(|first| first.get("quartz")),
@@ -108,7 +114,7 @@ fn tell_of_seconds(job: &mut Job) {
     let second = quartz.and_then(Value::as_str).and_then(|line| line.split(' ').next());
     if second.is_some_and(|second| second.parse::<u8>().is_err()) {
         job.differs(Difference::Other(
-            "sidekiq-cron looks only every 30 s (`cron_poll_interval`), and skips times in between; here each is \
+            "sidekiq-cron looks only every 30 s (`cron_poll_interval`) and skips times in between; here each slot is \
              sent"
                 .to_owned(),
         ));
@@ -117,27 +123,27 @@ fn tell_of_seconds(job: &mut Job) {
 
 fn queue(
     job: &mut Job,
-    text: &impl Fn(&str) -> String,
+    fields: &Map<String, Value>,
     message: Option<&Map<String, Value>>,
     is_active_job: bool,
 ) -> String {
     let of_message = message.and_then(|message| message.get("queue")).and_then(Value::as_str);
-    let named = Some(text("queue")).filter(|queue| !queue.is_empty());
+    let named = Some(text(fields, "queue")).filter(|queue| !queue.is_empty());
     if named.is_none() && message.is_none() {
         job.differs(Difference::Class);
     }
     let queue = named.or(of_message.map(str::to_owned)).unwrap_or_else(|| "default".to_owned());
-    let prefix = text("queue_name_prefix");
+    let prefix = text(fields, "queue_name_prefix");
     if !is_active_job || prefix.is_empty() {
         return queue;
     }
-    let delimiter = Some(text("queue_name_delimiter")).filter(|it| !it.is_empty());
+    let delimiter = Some(text(fields, "queue_name_delimiter")).filter(|it| !it.is_empty());
     format!("{prefix}{}{queue}", delimiter.as_deref().unwrap_or("_"))
 }
 
-/// A list as it is, a mapping as the only argument; Redis has them as JSON.
-fn arguments(told: Option<&Value>) -> Vec<Value> {
-    let read = match told {
+/// The items of a list, or anything else as the only argument. A hash holds them as JSON.
+fn arguments(args: Option<&Value>) -> Vec<Value> {
+    let read = match args {
         Some(Value::String(text)) => match serde_json::from_str(text) {
             Ok(read) => read,
             Err(_) => Value::from(vec![text.clone()]),
@@ -152,9 +158,9 @@ fn arguments(told: Option<&Value>) -> Vec<Value> {
     }
 }
 
-/// How often Sidekiq runs a job again: those of the job, else of the class.
-fn retries(job: &mut Job, told: &Map<String, Value>, message: Option<&Map<String, Value>>) {
-    let of_job = told.get("retry").filter(|retry| !retry.is_null());
+/// Sets how often Sidekiq retries a job: as the job says, else its class.
+fn set_retries(job: &mut Job, fields: &Map<String, Value>, message: Option<&Map<String, Value>>) {
+    let of_job = fields.get("retry").filter(|retry| !retry.is_null());
     let retry = of_job.or_else(|| message.and_then(|message| message.get("retry")));
     let Some(retry) = retry else { return };
     let text = retry.as_str().map_or_else(|| retry.to_string(), str::to_owned);
@@ -166,8 +172,8 @@ fn retries(job: &mut Job, told: &Map<String, Value>, message: Option<&Map<String
     }
 }
 
-/// Other options of the class as members of the job.
-fn members(job: &mut Job, message: Map<String, Value>) {
+/// Sets `headers`, which become members of the message, from other options of the class.
+fn set_headers(job: &mut Job, message: Map<String, Value>) {
     if message.get("retry").is_none() && job.text("task") != WRAPPER {
         job.differs(Difference::Class);
     }
@@ -193,14 +199,14 @@ mod tests {
     use super::*;
     use crate::import::Grade;
 
-    fn told(value: Value) -> Job {
-        let Value::Object(told) = value else { panic!() };
-        from_told("x".to_owned(), without_colons(told), None)
+    fn from_file(fields: Value) -> Job {
+        let Value::Object(fields) = fields else { panic!() };
+        from_fields("x".to_owned(), &without_colons(fields), None)
     }
 
     #[test]
     fn a_job_of_a_file_becomes_an_entry() {
-        let job = told(json!({
+        let job = from_file(json!({
             ":cron": "0 6 * * * Europe/Berlin", "class": "Report", "queue": "low", "args": {"a": "{{"},
             "status": "disabled", "description": "Daily.", "retry": false,
         }));
@@ -217,12 +223,12 @@ mod tests {
 
     #[test]
     fn what_the_file_does_not_say_or_ruby_computes_is_named() {
-        let job = told(json!({"cron": "0 6 * * *", "class": "A", "date_as_argument": true}));
+        let job = from_file(json!({"cron": "0 6 * * *", "class": "A", "date_as_argument": true}));
         assert_eq!(job.keys["args"], json!(["{{ slot | unix }}"]));
         assert_eq!(job.differences.len(), 2);
-        let job = told(json!({"cron": "0 6 * * *", "class": "A", "queue": "<%= queue %>"}));
+        let job = from_file(json!({"cron": "0 6 * * *", "class": "A", "queue": "<%= queue %>"}));
         assert_eq!(job.grade(), Grade::Cannot);
-        let job = told(json!({
+        let job = from_file(json!({
             "cron": "0 6 * * *", "class": "A", "queue": "q", "active_job": "1", "queue_name_prefix": "shop",
         }));
         assert_eq!(job.text("queue"), "shop_q");

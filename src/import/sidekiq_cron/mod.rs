@@ -13,20 +13,20 @@ use super::redis_reader::{Hash, RedisReader};
 use super::{Found, ImportError, Job, yaml};
 use crate::regular_file;
 
-/// Asks fugit, which sidekiq-cron reads its lines with.
+/// Asks fugit, with which sidekiq-cron reads lines.
 const SCRIPT: &str = include_str!("script.rb");
 /// Maximum bytes of a schedule file.
 const MAX_FILE: u64 = 16 << 20;
-/// Set of the keys of all jobs, in versions before 2; later ones add a colon and the jobs' namespace.
+/// Set of the keys of all jobs before version 2. Since then, each namespace has a set: `cron_jobs:NAMESPACE`.
 const JOBS: &str = "cron_jobs";
-/// The namespace that jobs are in if they name none.
+/// The namespace of jobs that name none.
 const DEFAULT_NAMESPACE: &str = "default";
 
 /// Imports a schedule file: a mapping of names to jobs, or a list of jobs. ERB in it is not run.
 ///
 /// # Errors
 ///
-/// If it cannot be read, or is something else.
+/// If the file cannot be read, or holds no jobs.
 pub(crate) fn from_file(path: &Path, ruby: Option<PathBuf>) -> Result<Found, ImportError> {
     let shown = path.display().to_string();
     let bytes =
@@ -36,7 +36,7 @@ pub(crate) fn from_file(path: &Path, ruby: Option<PathBuf>) -> Result<Found, Imp
     let jobs = match yaml::read(&shown, &text) {
         Ok(jobs) => jobs,
         Err(error) if text.contains("<%") => {
-            let hint = "it holds ERB, which is not run: write what it gives with `erb FILE`";
+            let hint = "it holds ERB, which is not run; import the output of `erb FILE`";
             return Err(ImportError::Invalid(format!("{error}; {hint}")));
         }
         Err(error) => return Err(error),
@@ -50,21 +50,15 @@ pub(crate) fn from_file(path: &Path, ruby: Option<PathBuf>) -> Result<Found, Imp
         _ => Vec::new(),
     };
     if jobs.is_empty() {
-        let hint = "a schedule of sidekiq-cron maps names to jobs";
+        let hint = "a schedule file of sidekiq-cron maps names to jobs";
         return Err(ImportError::Invalid(format!("{shown}: it holds no jobs; {hint}")));
     }
     let mut names = Names::default();
-    let jobs = jobs.into_iter().map(|(name, told)| {
-        let name = name.strip_prefix(':').unwrap_or(&name);
-        match told {
-            Value::Object(told) => {
-                job::from_told(names.unique(name), job::without_colons(told), None)
-            }
-            _ => {
-                let mut lost = Job::new(names.unique(name));
-                lost.cannot("it is no mapping", Some("write a `class` and a `cron`"));
-                lost
-            }
+    let jobs = jobs.into_iter().map(|(name, fields)| {
+        let name = names.unique(name.strip_prefix(':').unwrap_or(&name));
+        match fields {
+            Value::Object(fields) => job::from_fields(name, &job::without_colons(fields), None),
+            _ => Job::left_out(name, "it is not a mapping", Some("write a `class` and a `cron`")),
         }
     });
     Ok(found(format!("sidekiq-cron's {shown}"), jobs.collect(), None, ruby))
@@ -91,7 +85,7 @@ pub(crate) fn from_redis(
     if keys.is_empty() {
         return Err(ImportError::Invalid(format!(
             "{} holds no jobs of sidekiq-cron: there is no set `{front}{JOBS}:…`; name the database with /N, and \
-             the prefix of `redis-namespace` with --redis-namespace",
+             the namespace of `redis-namespace` with --redis-namespace",
             reader.address()
         )));
     }
@@ -101,11 +95,11 @@ pub(crate) fn from_redis(
         jobs.push(match held {
             Ok(hash) if hash.is_empty() => continue,
             Ok(hash) => from_hash(&hash, &mut names),
-            Err(why) => {
-                let mut lost = Job::new(names.unique(&String::from_utf8_lossy(key)));
-                lost.cannot(why, None);
-                lost
-            }
+            Err(why) => Job::left_out(
+                names.unique(&String::from_utf8_lossy(key)),
+                why,
+                Some("create it again"),
+            ),
         });
     }
     Ok(found(format!("sidekiq-cron in {}", reader.address()), jobs, prefix, ruby))
@@ -113,19 +107,19 @@ pub(crate) fn from_redis(
 
 fn from_hash(hash: &Hash, names: &mut Names) -> Job {
     let text = |bytes: &Vec<u8>| Value::from(String::from_utf8_lossy(bytes).into_owned());
-    let told: Map<String, Value> = hash
+    let fields: Map<String, Value> = hash
         .iter()
         .filter(|(_, value)| !value.is_empty())
         .map(|(key, value)| (String::from_utf8_lossy(key).into_owned(), text(value)))
         .collect();
-    let name = told.get("name").and_then(Value::as_str).unwrap_or_default();
-    let name = match told.get("namespace").and_then(Value::as_str) {
+    let text_of = |field: &str| fields.get(field).and_then(Value::as_str);
+    let name = text_of("name").unwrap_or_default();
+    let name = match text_of("namespace") {
         Some(namespace) if namespace != DEFAULT_NAMESPACE => format!("{namespace}/{name}"),
         _ => name.to_owned(),
     };
-    let message = told.get("message").and_then(Value::as_str);
-    let message = message.and_then(|text| serde_json::from_str(text).ok());
-    job::from_told(names.unique(&name), told, Some(message.unwrap_or_default()))
+    let message = text_of("message").and_then(|text| serde_json::from_str(text).ok());
+    job::from_fields(names.unique(&name), &fields, Some(message.unwrap_or_default()))
 }
 
 fn found(source: String, jobs: Vec<Job>, prefix: Option<String>, ruby: Option<PathBuf>) -> Found {
@@ -133,19 +127,18 @@ fn found(source: String, jobs: Vec<Job>, prefix: Option<String>, ruby: Option<Pa
         Some(prefix) => json!({"worker": "sidekiq", "options": {"namespace": prefix}}),
         None => json!({"worker": "sidekiq"}),
     };
-    let names = jobs.iter().map(|job| job.text("queue")).filter(|name| !name.is_empty());
-    let queues = names.map(|name| (name.to_owned(), settings.clone())).collect();
     let program = ruby.unwrap_or_else(|| "ruby".into());
     let interpreter = Interpreter { program, flag: "-e", script: SCRIPT, option: "--ruby PATH" };
-    Found {
+    let mut found = Found {
         source,
         jobs,
-        queues,
         notes: vec![
             "sidekiq-cron reads lines without a zone in UTC, and sends up to 30 s late (`cron_poll_interval`)."
                 .to_owned(),
         ],
         old: Some(OldScheduler { interpreter, request: Map::new() }),
         ..Found::default()
-    }
+    };
+    found.set_queues(&settings);
+    found
 }

@@ -6,7 +6,7 @@ require 'json'
 require 'fugit'
 
 request = JSON.parse($stdin.read)
-# All together must answer in time; what is rare takes fugit long.
+# The whole answer has a deadline, and rare instants take fugit long.
 budget = 120.0 / [request['schedules'].size, 1].max
 answers = request['schedules'].map do |asked|
   cron = Fugit.do_parse_cron(asked['cron'])
@@ -24,7 +24,11 @@ answers = request['schedules'].map do |asked|
   end
   { instants: instants, until: limit }
 rescue StandardError => e
-  # fugit gives up when nothing comes for long.
-  e.message.start_with?('too many loops') ? { instants: instants, until: instants.last || request['from'] } : { error: "#{e.class}: #{e.message}"[0, 300] }
+  # fugit gives up if it finds nothing for long.
+  if e.message.start_with?('too many loops')
+    { instants: instants, until: instants.last || request['from'] }
+  else
+    { error: "#{e.class}: #{e.message}"[0, 300] }
+  end
 end
 $stdout.write(JSON.generate(answers))

@@ -1,4 +1,4 @@
-//! Reads what other programs keep on a server.
+//! Reads keys of other programs.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use crate::store::contract::StoreError;
 use crate::tls::Tls;
 use crate::worker::RedisCommand;
 
-/// The code of the error of a command for another type of key.
+/// The code of the error if a key is of another type than the command reads.
 const WRONG_TYPE: &str = "WRONGTYPE";
 
-/// A reply as the texts in it, nested or not, numbers in decimal; without those that are nil.
+/// All texts of a reply, however nested; numbers are decimal, and nil is left out.
 pub(crate) type Texts = Vec<Vec<u8>>;
 
-/// The key is of another type than the command reads.
+/// A key is of another type than the command reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WrongType;
 
-/// Asks a server whose keys belong to other programs.
+/// Reads from a server whose keys belong to other programs.
 #[derive(Debug)]
 pub(crate) struct Reader {
     link: Link,

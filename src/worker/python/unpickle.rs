@@ -24,18 +24,18 @@ pub enum UnpickleError {
     TooLarge,
 }
 
-/// What of a pickle became another type in JSON.
+/// Which values of a pickle became another type in JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Changed {
-    /// Bytes are shown as text.
+    /// Bytes became a text, `b'…'`.
     pub(crate) bytes: bool,
     /// A set became a list.
     pub(crate) set: bool,
-    /// A tuple became a list, in the parts of the parts of the value.
+    /// A tuple became a list, apart from the pickled value itself and its own parts: RQ's call and its arguments.
     pub(crate) tuple: bool,
-    /// A number that JSON has not became text.
+    /// A number that JSON does not have became a text.
     pub(crate) number: bool,
-    /// A key became text.
+    /// A key of another type became a text.
     pub(crate) key: bool,
 }
 
@@ -55,7 +55,7 @@ pub(in crate::worker) fn to_json(pickle: &[u8]) -> Result<Value, UnpickleError> 
     to_json_with_changes(pickle).map(|(value, _)| value)
 }
 
-/// The same, and what is no longer of its type.
+/// Like [`to_json`], and says which values became another type.
 pub(in crate::worker) fn to_json_with_changes(
     pickle: &[u8],
 ) -> Result<(Value, Changed), UnpickleError> {
@@ -84,7 +84,7 @@ struct Machine<'p> {
     changed: Changed,
 }
 
-/// What building values may still cost, and what it changed.
+/// What is left of the budget while values are built, and what they changed.
 struct Building {
     budget: usize,
     changed: Changed,
@@ -325,7 +325,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// Builds a value with its parts; each use of a part costs some of the budget.
+    /// Builds a value with its parts. Each use of a part costs some of the budget.
     fn value(
         &self,
         node: usize,
@@ -350,7 +350,7 @@ impl Machine<'_> {
             }
             Node::List(items) | Node::Tuple(items) => {
                 let is_tuple = matches!(self.nodes[node], Node::Tuple(_));
-                // The value itself and its parts are what their reader expects.
+                // A call of RQ is a tuple that holds a tuple of arguments, which its reader knows.
                 building.changed.tuple |= is_tuple && depth + 2 < MAX_DEPTH;
                 items.iter().map(|item| self.value(*item, depth, building)).collect()
             }

@@ -55,7 +55,11 @@ pub(super) fn decode(element: &[u8], stored: &[Option<Vec<u8>>]) -> Result<Waiti
 
 /// Function, args and kwargs.
 fn call(data: &[u8]) -> Result<(String, Value, Value), DecodeError> {
-    let Value::Array(parts) = value(&inflated(data)?)? else {
+    parts(value(&inflated(data)?)?)
+}
+
+fn parts(call: Value) -> Result<(String, Value, Value), DecodeError> {
+    let Value::Array(parts) = call else {
         return Err(DecodeError::Malformed("a call of another form"));
     };
     match <[Value; 4]>::try_from(parts) {
@@ -65,7 +69,7 @@ fn call(data: &[u8]) -> Result<(String, Value, Value), DecodeError> {
     }
 }
 
-/// The call of a job that is to be sent again.
+/// The call of a job, to be sent again by an entry.
 #[derive(Debug)]
 pub(crate) struct StoredCall {
     /// The dotted path of the function.
@@ -74,17 +78,20 @@ pub(crate) struct StoredCall {
     pub(crate) kwargs: Value,
     /// Whether the job's serializer is JSON.
     pub(crate) is_json: bool,
-    /// What would arrive as another type.
+    /// What became another type.
     pub(crate) changed: Changed,
 }
 
 /// Reads the field `data` of a job's hash.
 pub(crate) fn stored_call(data: &[u8]) -> Result<StoredCall, DecodeError> {
-    let (func, args, kwargs) = call(data)?;
     let data = inflated(data)?;
-    let is_json = data.first() != Some(&0x80);
-    let changed =
-        if is_json { Changed::default() } else { unpickle::to_json_with_changes(&data)?.1 };
+    let is_json = !is_pickle(&data);
+    let (call, changed) = if is_json {
+        (value(&data)?, Changed::default())
+    } else {
+        unpickle::to_json_with_changes(&data)?
+    };
+    let (func, args, kwargs) = parts(call)?;
     Ok(StoredCall { func, args, kwargs, is_json, changed })
 }
 
@@ -92,14 +99,19 @@ pub(crate) fn stored_call(data: &[u8]) -> Result<StoredCall, DecodeError> {
 pub(crate) fn stored_meta(meta: &[u8]) -> Result<Map<String, Value>, DecodeError> {
     match value(meta)? {
         Value::Object(meta) => Ok(meta),
-        _ => Err(DecodeError::Malformed("`meta` is no mapping")),
+        _ => Err(DecodeError::Malformed("`meta` is not a mapping")),
     }
 }
 
-/// Decodes a pickle, which begins with its protocol number, or JSON.
+/// Decodes a pickle or JSON.
 fn value(bytes: &[u8]) -> Result<Value, DecodeError> {
-    match bytes.first() {
-        Some(0x80) => Ok(unpickle::to_json(bytes)?),
-        _ => serde_json::from_slice(bytes).map_err(DecodeError::NeitherPickleNorJson),
+    if is_pickle(bytes) {
+        return Ok(unpickle::to_json(bytes)?);
     }
+    serde_json::from_slice(bytes).map_err(DecodeError::NeitherPickleNorJson)
+}
+
+/// A pickle begins with the opcode of its protocol number.
+fn is_pickle(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&0x80)
 }

@@ -72,11 +72,15 @@ impl Field {
         }
     }
 
-    pub(super) fn first(self) -> u32 {
+    /// The least value.
+    #[must_use]
+    pub fn first(self) -> u32 {
         u32::from(matches!(self, Field::Day | Field::Month))
     }
 
-    pub(super) fn last(self) -> u32 {
+    /// The greatest value; of weekdays 6, Saturday.
+    #[must_use]
+    pub fn last(self) -> u32 {
         match self {
             Field::Second | Field::Minute => 59,
             Field::Hour => 23,
@@ -86,11 +90,15 @@ impl Field {
         }
     }
 
-    pub(super) fn full_mask(self) -> u64 {
+    /// All values as bits.
+    #[must_use]
+    pub fn full_mask(self) -> u64 {
         (2 << self.last()) - (1 << self.first())
     }
 
-    pub(super) fn names(self) -> &'static [&'static str] {
+    /// The English names of the values, from the first on; none if they have no names.
+    #[must_use]
+    pub fn names(self) -> &'static [&'static str] {
         match self {
             Field::Month => &MONTHS,
             Field::Weekday => &WEEKDAYS,
@@ -100,8 +108,8 @@ impl Field {
 }
 
 impl Field {
-    /// The values that this text means in the field of a crontab line, as bits; `None` if it is not understood,
-    /// depends on the entry's name, or means days that differ from month to month.
+    /// The values that a text stands for in a crontab line, as bits; `None` if it is not understood, depends on the
+    /// entry's name, or stands for days that differ from month to month.
     #[must_use]
     pub fn values(self, text: &str) -> Option<u64> {
         let mut notes = Notes::default();

@@ -21,7 +21,7 @@ fn what_python_writes_of_plain_values_is_read() {
 }
 
 #[test]
-fn what_becomes_another_type_is_told() {
+fn what_becomes_another_type_is_reported() {
     let changed = |pickle: &[u8]| to_json_with_changes(pickle).unwrap().1;
     let all = Changed { bytes: true, tuple: false, number: true, key: true, set: false };
     assert_eq!(changed(PROTOCOL_5), all);

@@ -1,13 +1,16 @@
 //! Reads the keys of another scheduler in Redis. It sends only commands that change nothing.
 //!
-//! Whatever the keys hold, an import stays small: the size of a value is asked for before it is read, values are
-//! read in batches, and all of them together have a limit.
+//! Whatever the keys hold, neither the import nor the server is overloaded: the size of a value is asked for before it
+//! is read, hashes are read in batches, and all values together have a limit.
+
+mod batch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::runtime::{self, Runtime};
 
+use self::batch::{MAX_KEYS, take_batch};
 use super::{ImportError, MAX_JOBS};
 use crate::address::{Address, RedisAddress};
 use crate::escape::{MAX_SHOWN, escape, shorten};
@@ -18,23 +21,17 @@ use crate::worker::RedisCommand;
 
 /// How long a pipeline may take.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// Maximum bytes of the value of a key of a job, as it is in the server's memory.
-const MAX_VALUE: usize = 4 << 20;
-/// Maximum bytes of the value of a key that lists jobs.
+/// Maximum bytes that a key which lists jobs may take in the server's memory.
 const MAX_LIST: usize = 256 << 20;
-/// Maximum bytes of all values of an import.
+/// Maximum bytes that all values of an import may take in the server's memory.
 const MAX_TOTAL: usize = 1 << 30;
-/// Maximum bytes that are asked for at once: the server holds them in memory, and does nothing else meanwhile.
-const MAX_BATCH: usize = 4 << 20;
-/// Maximum keys that are asked for at once.
-const MAX_BATCH_KEYS: usize = 500;
 /// How many keys or members a step of a scan looks at.
 const SCAN_STEP: &str = "1000";
 
 /// A hash: field → value.
 pub(crate) type Hash = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// What a key holds, or in one clause why that cannot be read, which concerns this key alone.
+/// What a key holds; or why it cannot be read, in one clause, while other keys can.
 pub(crate) type Held<T> = Result<T, String>;
 
 /// A database of another scheduler.
@@ -43,7 +40,7 @@ pub(crate) struct RedisReader {
     address: RedisAddress,
     reader: Reader,
     runtime: Runtime,
-    /// Bytes of values that were read so far.
+    /// Bytes in the server's memory of the values that were read so far.
     total: usize,
 }
 
@@ -52,7 +49,7 @@ impl RedisReader {
     ///
     /// # Errors
     ///
-    /// If this is no address of a Redis server; the error never quotes it.
+    /// If this is not the address of a Redis server; the error never quotes it.
     pub(crate) fn open(url: &str, tls: &Tls) -> Result<RedisReader, ImportError> {
         match Address::parse(url) {
             Ok(Address::Redis(address)) => RedisReader::at(address, tls),
@@ -63,7 +60,7 @@ impl RedisReader {
         }
     }
 
-    /// The same for an address that is parsed.
+    /// Opens the database at a parsed address.
     ///
     /// # Errors
     ///
@@ -80,7 +77,7 @@ impl RedisReader {
         &self.address
     }
 
-    /// The hashes at these keys, in order; one that is missing is empty.
+    /// The hashes at these keys, in the same order; a missing one is empty.
     ///
     /// # Errors
     ///
@@ -90,33 +87,35 @@ impl RedisReader {
         keys: &[K],
     ) -> Result<Vec<Held<Hash>>, ImportError> {
         let mut held = Vec::with_capacity(keys.len());
-        for keys in keys.chunks(MAX_BATCH_KEYS) {
+        for keys in keys.chunks(MAX_KEYS) {
             let sizes = self.sizes(keys)?;
             let mut rest = keys.iter().map(AsRef::as_ref).zip(sizes).peekable();
             while rest.peek().is_some() {
                 let batch = take_batch(&mut rest, &mut held);
                 self.count(batch.bytes)?;
-                let replies = self.ask(&batch.commands)?;
-                for ((place, key), reply) in batch.places.into_iter().zip(replies) {
+                let commands: Vec<RedisCommand> =
+                    batch.asked.iter().map(|asked| asked.command()).collect();
+                let replies = self.ask(&commands)?;
+                for (asked, reply) in batch.asked.iter().zip(replies) {
                     let hash = reply.map(|texts| pairs(texts).collect());
-                    held[place] = hash.map_err(|WrongType| not_a("hash", key));
+                    held[asked.place] = hash.map_err(|WrongType| not_a("hash", asked.key));
                 }
             }
         }
         Ok(held)
     }
 
-    /// The members of a sorted set with their scores, by score; empty if there is none.
+    /// The members of a sorted set with their scores, in the order of the scores; empty if there is no such key.
     ///
     /// # Errors
     ///
-    /// If the key is of another type or too large; here and below as [`ImportError::Invalid`].
+    /// If Redis does not answer, or the key is of another type or too large.
     pub(crate) fn zrange(
         &mut self,
         key: impl AsRef<[u8]>,
     ) -> Result<Vec<(Vec<u8>, f64)>, ImportError> {
         let key = key.as_ref();
-        self.weigh_list(key)?;
+        self.check_list(key)?;
         let mut members = BTreeMap::new();
         self.scan_all(&["ZSCAN".into(), key.to_vec()], &[], |texts| {
             let scored = pairs(texts).filter_map(|(member, score)| {
@@ -130,10 +129,14 @@ impl RedisReader {
         Ok(members)
     }
 
-    /// The members of a set, in the order of their bytes; empty if there is none.
+    /// The members of a set, in the order of their bytes; empty if there is no such key.
+    ///
+    /// # Errors
+    ///
+    /// If Redis does not answer, or the key is of another type or too large.
     pub(crate) fn smembers(&mut self, key: impl AsRef<[u8]>) -> Result<Texts, ImportError> {
         let key = key.as_ref();
-        self.weigh_list(key)?;
+        self.check_list(key)?;
         let mut members = BTreeSet::new();
         self.scan_all(&["SSCAN".into(), key.to_vec()], &[], |texts| {
             members.extend(texts);
@@ -142,7 +145,11 @@ impl RedisReader {
         Ok(members.into_iter().collect())
     }
 
-    /// The keys of this type (`hash`, `zset`, …) that begin with a text, in the order of their bytes.
+    /// The keys of a type (`hash`, `zset`, …) that begin with a text, in the order of their bytes.
+    ///
+    /// # Errors
+    ///
+    /// If Redis does not answer, or there are too many keys.
     pub(crate) fn scan(
         &mut self,
         prefix: impl AsRef<[u8]>,
@@ -188,20 +195,20 @@ impl RedisReader {
         }
     }
 
-    /// Refuses a key that lists jobs and is too large to be read.
-    fn weigh_list(&mut self, key: &[u8]) -> Result<(), ImportError> {
+    /// Refuses a key that lists jobs if it is too large, and counts its bytes.
+    fn check_list(&mut self, key: &[u8]) -> Result<(), ImportError> {
         let size = self.sizes(&[key])?.into_iter().next().unwrap_or(0);
         if size > MAX_LIST {
-            let text = format!("`{}` has {size} bytes, more than {MAX_LIST}", shown(key));
+            let text = format!("`{}` takes {size} bytes; at most {MAX_LIST} are read", shown(key));
             return Err(ImportError::Invalid(text));
         }
         self.count(size)
     }
 
-    /// The bytes that each value takes in the server's memory; 0 if there is none.
+    /// The bytes that each value takes in the server's memory; 0 if there is no such key.
     fn sizes<K: AsRef<[u8]>>(&mut self, keys: &[K]) -> Result<Vec<usize>, ImportError> {
         let size = |key: &K| {
-            // Without a sample, one huge field among small ones would be missed.
+            // Without `SAMPLES 0`, Redis looks at a few fields, and may miss a huge one.
             let words = ["MEMORY", "USAGE"].map(Into::into);
             [&words[..], &[key.as_ref().to_vec()], &["SAMPLES", "0"].map(Into::into)].concat()
         };
@@ -216,7 +223,10 @@ impl RedisReader {
     fn count(&mut self, bytes: usize) -> Result<(), ImportError> {
         self.total += bytes;
         if self.total > MAX_TOTAL {
-            let text = format!("the jobs in {} have more than {MAX_TOTAL} bytes", self.address);
+            let text = format!(
+                "the jobs in {} take more than {MAX_TOTAL} bytes, the most that an import reads",
+                self.address
+            );
             return Err(ImportError::Invalid(text));
         }
         Ok(())
@@ -234,42 +244,12 @@ impl RedisReader {
     }
 }
 
-/// Hashes that are asked for at once.
-#[derive(Default)]
-struct Batch<'k> {
-    commands: Vec<RedisCommand>,
-    /// Where the answers belong, and the keys.
-    places: Vec<(usize, &'k [u8])>,
-    bytes: usize,
-}
-
-/// Takes keys up to the size of a batch; one that is too large by itself is held to be unreadable.
-fn take_batch<'k>(
-    rest: &mut std::iter::Peekable<impl Iterator<Item = (&'k [u8], usize)>>,
-    held: &mut Vec<Held<Hash>>,
-) -> Batch<'k> {
-    let mut batch = Batch::default();
-    while let Some((key, size)) =
-        rest.next_if(|(_, size)| batch.bytes == 0 || batch.bytes + size <= MAX_BATCH)
-    {
-        if size > MAX_VALUE {
-            held.push(Err(format!("`{}` has {size} bytes, too many", shown(key))));
-            continue;
-        }
-        batch.bytes += size;
-        batch.places.push((held.len(), key));
-        held.push(Ok(Hash::new()));
-        batch.commands.push(vec!["HGETALL".into(), key.to_vec()]);
-    }
-    batch
-}
-
 fn pairs(texts: Texts) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
     let mut texts = texts.into_iter();
     std::iter::from_fn(move || Some((texts.next()?, texts.next()?)))
 }
 
-/// The glob for keys that begin with a text.
+/// The glob of `MATCH` for keys that begin with a text.
 fn pattern(prefix: &[u8]) -> Vec<u8> {
     let special = |byte: &u8| b"*?[]^-\\".contains(byte);
     let escaped = prefix.iter().flat_map(|byte| {
@@ -281,7 +261,11 @@ fn pattern(prefix: &[u8]) -> Vec<u8> {
 
 fn within_limit(count: usize, key: &[u8]) -> Result<(), ImportError> {
     if count > MAX_JOBS {
-        return Err(ImportError::Invalid(format!("`{}`: more than {MAX_JOBS}", shown(key))));
+        let text = format!(
+            "`{}` has more than {MAX_JOBS} jobs, the most that an import reads",
+            shown(key)
+        );
+        return Err(ImportError::Invalid(text));
     }
     Ok(())
 }
@@ -290,7 +274,7 @@ fn not_a(kind: &str, key: &[u8]) -> String {
     format!("`{}` is not a {kind}", shown(key))
 }
 
-/// A key for people.
+/// A key in messages.
 fn shown(key: &[u8]) -> String {
     shorten(&escape(&String::from_utf8_lossy(key)), MAX_SHOWN).into_owned()
 }

@@ -1,5 +1,7 @@
 //! `import`: the schedules of another scheduler as schedule files.
 
+mod results;
+
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -11,15 +13,15 @@ use crate::address::Secret;
 use crate::cli::{self, ServiceFlags, Source};
 use crate::clock;
 use crate::config::{Broker, Caller};
-use crate::import::celery::store::Asked;
-use crate::import::compare::{Comparison, compare};
+use crate::import::celery::store::Application;
+use crate::import::compare::compare;
 use crate::import::crontab::{self, Reading};
 use crate::import::django_celery_beat::from_dump;
 use crate::import::redis_reader::RedisReader;
-use crate::import::report::{Imported, Report};
+use crate::import::report::Report;
 use crate::import::verify::{Verified, verify};
-use crate::import::write::{SCHEDULES, summary};
-use crate::import::{Found, Grade, ImportError, bullmq, celery, redbeat, rq, sidekiq_cron};
+use crate::import::write::SCHEDULES;
+use crate::import::{Found, ImportError, bullmq, celery, redbeat, rq, sidekiq_cron};
 use crate::tzdata::Tzdata;
 
 impl From<ImportError> for Failure {
@@ -42,20 +44,22 @@ pub(super) fn import(asked: cli::Import, flags: ServiceFlags) -> Result<Exit, Fa
             finish(found, "celery-beat", &asked.importing, now)
         }
         Source::DjangoCeleryBeat(asked) => {
-            let found = from_dump(&asked.file, &store(asked.application), now)?;
+            let found = from_dump(&asked.file, &application(asked.application), now)?;
             finish(found, "django-celery-beat", &asked.importing, now)
         }
         Source::Redbeat(asked) => {
-            let (mut redis, application) = (redis(asked.url, flags)?, store(asked.application));
+            let mut redis = redis(asked.url, flags)?;
+            let application = application(asked.application);
             let found = redbeat::from_redis(&mut redis, &asked.prefix, &application, now)?;
             finish(found, "redbeat", &asked.importing, now)
         }
         Source::SidekiqCron(asked) => {
-            let file = asked.source.as_ref().filter(|source| !is_address(source));
-            let found = match file {
-                Some(path) => sidekiq_cron::from_file(Path::new(path.expose()), asked.ruby)?,
-                None => {
-                    let mut redis = redis(asked.source, flags)?;
+            let found = match asked.source {
+                Some(source) if !is_address(&source) => {
+                    sidekiq_cron::from_file(Path::new(source.expose()), asked.ruby)?
+                }
+                source => {
+                    let mut redis = redis(source, flags)?;
                     sidekiq_cron::from_redis(&mut redis, asked.redis_namespace, asked.ruby)?
                 }
             };
@@ -63,8 +67,8 @@ pub(super) fn import(asked: cli::Import, flags: ServiceFlags) -> Result<Exit, Fa
         }
         Source::Bullmq(asked) => {
             let cli::Bullmq { url, prefix, queue, timezone, node, importing } = asked;
-            let schedulers = bullmq::Asked { prefix, queues: queue, timezone, node };
-            let found = bullmq::from_redis(&mut redis(url, flags)?, schedulers, now)?;
+            let source = bullmq::Source { prefix, queues: queue, timezone, node };
+            let found = bullmq::from_redis(&mut redis(url, flags)?, source, now)?;
             finish(found, "bullmq", &importing, now)
         }
         Source::RqCron(asked) => {
@@ -85,31 +89,31 @@ pub(super) fn import(asked: cli::Import, flags: ServiceFlags) -> Result<Exit, Fa
     }
 }
 
-/// Whether the source of an import is an address rather than a path.
+/// Whether a source is an address, not a path.
 fn is_address(source: &Secret) -> bool {
-    source.expose().split_once("://").is_some()
+    source.expose().contains("://")
 }
 
-/// The Redis at an address, or that of the service, with the service's certificates.
+/// The Redis at an address, else that of the service, with the certificates of the service's configuration.
 fn redis(url: Option<Secret>, flags: ServiceFlags) -> Result<RedisReader, Failure> {
     let service = configuration(flags, Caller::Command, Exit::Usage)?;
     match (url, service.broker) {
         (Some(url), _) => Ok(RedisReader::open(url.expose(), &service.tls)?),
         (None, Some(Broker::Redis(address))) => Ok(RedisReader::at(address, &service.tls)?),
         (None, Some(Broker::Spool(_)) | None) => {
-            let message =
-                "name the Redis to import from: `redis://HOST:6379/0`, or set it with --broker";
+            let message = "name the Redis to import from, such as `redis://HOST:6379/0`, as the argument or \
+                           with --broker";
             Err(Failure::new(Exit::Usage, message))
         }
     }
 }
 
-fn store(application: cli::Application) -> Asked {
+fn application(application: cli::Application) -> Application {
     let cli::Application { app, python, timezone } = application;
-    Asked { app, python, timezone }
+    Application { app, python, timezone }
 }
 
-/// Writes the files of a source and says what became of each job.
+/// Writes the files, and says what became of each job.
 fn finish(
     mut found: Found,
     name: &str,
@@ -131,7 +135,7 @@ fn finish(
     if asked.output_format.json {
         show::json(&report)?;
     } else {
-        tell(&report, &found, asked.output.is_some())?;
+        results::print(&report, &found, asked.output.is_some())?;
         show::problems(&verified.warnings);
     }
     Ok(if report.is_incomplete() { Exit::No } else { Exit::Fine })
@@ -145,7 +149,7 @@ fn print_files(verified: &Verified) -> Result<(), Failure> {
     show::exact(verified.text.trim_end())
 }
 
-/// Writes the files into a folder that has none of them yet, and returns their paths.
+/// Writes the files into a folder that has neither of them, and returns their paths.
 fn write_files(folder: &Path, name: &str, verified: &Verified) -> Result<Vec<String>, Failure> {
     let schedule = (folder.join(SCHEDULES).join(format!("{name}.yaml")), Some(&verified.text));
     let settings = (folder.join("downbeat.yaml"), verified.settings.as_ref());
@@ -167,93 +171,4 @@ fn write_files(folder: &Path, name: &str, verified: &Verified) -> Result<Vec<Str
 fn create(path: &Path, text: &str) -> io::Result<()> {
     path.parent().map_or(Ok(()), fs::create_dir_all)?;
     fs::File::create_new(path)?.write_all(text.as_bytes())
-}
-
-const COLUMNS: [show::Column; 3] = [
-    show::Column::cut("ENTRY", 12),
-    show::Column::whole("GRADE"),
-    show::Column::cut("HOW", 20).or(""),
-];
-const COMPARED: show::Column = show::Column::whole("COMPARED");
-
-/// Says what became of each job: on standard output, or on standard error if the file itself is printed.
-fn tell(report: &Report, found: &Found, is_written: bool) -> Result<(), Failure> {
-    let is_compared = report.entries.iter().any(|entry| entry.comparison.is_some());
-    let rows: Vec<Vec<String>> =
-        report.entries.iter().map(|entry| row(entry, is_compared)).collect();
-    if is_written {
-        let [entry, grade, how] = COLUMNS;
-        let columns =
-            if is_compared { vec![entry, grade, COMPARED, how] } else { vec![entry, grade, how] };
-        show::table(&columns, &rows)?;
-        report.files.iter().try_for_each(|file| show::line(&format!("wrote {file}")))?;
-    } else {
-        let changed = report.entries.iter().zip(&rows);
-        // A person who reads the file needs no list of what is the same.
-        let changed =
-            changed.filter(|(entry, _)| entry.grade != Grade::Same || entry.comparison.is_some());
-        changed.for_each(|(_, row)| show::complain(&row.join(": ")));
-    }
-    show::complain(&format!("downbeat: {}", summary(&found.jobs)));
-    report.notes.iter().for_each(|note| show::complain(&format!("note: {note}")));
-    let faults =
-        report.entries.iter().filter_map(|entry| Some((&entry.entry, entry.comparison.as_ref()?)));
-    for (entry, comparison) in faults.filter(|(_, comparison)| comparison.is_fault()) {
-        let what = comparison.error.clone().unwrap_or_else(|| comparison.examples.join(", "));
-        show::complain(&format!("unexplained: {entry}: {what}"));
-    }
-    if is_compared {
-        let count = |of: fn(&Comparison) -> usize| {
-            report
-                .entries
-                .iter()
-                .filter_map(|entry| entry.comparison.as_ref())
-                .map(of)
-                .sum::<usize>()
-        };
-        show::complain(&format!(
-            "downbeat: compared {} instants: {} the same, {} explained, {} unexplained",
-            count(|it| it.theirs),
-            count(|it| it.same),
-            count(|it| it.explained.values().sum()),
-            count(|it| it.unexplained)
-        ));
-    }
-    Ok(())
-}
-
-fn row(entry: &Imported, is_compared: bool) -> Vec<String> {
-    let grade = match entry.grade {
-        Grade::Same => "same",
-        Grade::Differs => "differs",
-        Grade::Cannot => "cannot",
-    };
-    let differences = entry.differences.iter().map(|it| it.text.clone());
-    let why = entry.cannot.iter().map(|cannot| match &cannot.instead {
-        Some(instead) => format!("{}; {instead}", cannot.why),
-        None => cannot.why.clone(),
-    });
-    let how: Vec<String> =
-        if entry.cannot.is_some() { why.collect() } else { differences.collect() };
-    let how = how.join("; ");
-    let compared = is_compared.then(|| entry.comparison.as_ref().map(compared).unwrap_or_default());
-    [Some(entry.entry.clone()), Some(grade.to_owned()), compared, Some(how)]
-        .into_iter()
-        .flatten()
-        .collect()
-}
-
-/// `198 of 200, 2 at a change of the clock`.
-fn compared(comparison: &Comparison) -> String {
-    if comparison.error.is_some() {
-        return "failed".to_owned();
-    }
-    let mut text = format!("{} of {}", comparison.same, comparison.theirs);
-    for (explanation, count) in &comparison.explained {
-        text += &format!(", {count} {}", explanation.in_words());
-    }
-    match comparison.unexplained {
-        0 => text,
-        count => format!("{text}, {count} UNEXPLAINED"),
-    }
 }
