@@ -32,14 +32,7 @@ impl Signals {
     /// # Errors
     /// If the operating system refuses a handler.
     pub fn catch() -> io::Result<Signals> {
-        let (stop, stop_in) = std::os::unix::net::UnixStream::pair()?;
-        let asked = Arc::new(AtomicBool::new(false));
-        for signal in [SIGTERM, SIGINT] {
-            // This comes first: once the signal is caught, nothing else reports it.
-            pipe::register(signal, stop_in.try_clone()?)?;
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))?;
-            flag::register(signal, Arc::clone(&asked))?;
-        }
+        let stop = catch_stop(&[SIGTERM, SIGINT])?;
         let (reload, reload_in) = std::os::unix::net::UnixStream::pair()?;
         pipe::register(SIGHUP, reload_in)?;
         let (log_state, log_state_in) = std::os::unix::net::UnixStream::pair()?;
@@ -91,6 +84,30 @@ impl Signals {
             }
         }
     }
+}
+
+/// Waits for Ctrl-C, from the call on. The second one ends the process at once.
+///
+/// # Errors
+/// If the operating system refuses a handler, or the runtime cannot watch for it.
+pub fn interrupt() -> io::Result<impl Future<Output = ()>> {
+    let mut stop = watched(catch_stop(&[SIGINT])?)?;
+    Ok(async move {
+        let _ = stop.read(&mut [0; 1]).await;
+    })
+}
+
+/// A stream to which these signals write. The second of them ends the process.
+fn catch_stop(signals: &[i32]) -> io::Result<std::os::unix::net::UnixStream> {
+    let (stop, stop_in) = std::os::unix::net::UnixStream::pair()?;
+    let asked = Arc::new(AtomicBool::new(false));
+    for signal in signals {
+        // This comes first: once the signal is caught, nothing else reports it.
+        pipe::register(*signal, stop_in.try_clone()?)?;
+        flag::register_conditional_shutdown(*signal, 128 + signal, Arc::clone(&asked))?;
+        flag::register(*signal, Arc::clone(&asked))?;
+    }
+    Ok(stop)
 }
 
 fn watched(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {

@@ -1,10 +1,15 @@
 //! `compare` beside a real celery beat, and beside a service.
 
+use std::fs::File;
+use std::process::Stdio;
+
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::beat::Beat;
 use crate::support::downbeat::{Finished, Place};
 use crate::support::kind;
+use crate::support::process::Process;
 use crate::support::redis::RedisServer;
 use crate::support::tools::needs;
 use crate::support::wait::{SOON, eventually};
@@ -132,6 +137,24 @@ fn a_service_and_its_shadow_run_send_the_same() {
         assert_eq!(verdicts(&report, name), ["same"], "{report:#}");
         assert!(counts(&report, name)["same"].as_u64() >= Some(3), "{report:#}");
     }
+}
+
+#[test]
+fn ctrl_c_ends_the_listening_and_compares_what_was_heard() {
+    needs!(Redis);
+    let server = RedisServer::start();
+    let place = kind::place(&server, "", "entries: {a: {task: t, every: 1h}}");
+    let shadow = place.start(&SHADOW);
+    shadow.wait_for_log("became leader");
+    let heard = place.path().join("heard");
+    let mut command = place.command(&["compare", "--with-events", "--for", "1h"]);
+    command.stdout(Stdio::null()).stderr(File::create(&heard).unwrap());
+    let mut listening = Process::spawn("compare", &mut command);
+    let said = |text: &str| std::fs::read_to_string(&heard).unwrap().contains(text).then_some(());
+    eventually(SOON, "it listens", || said("listening"));
+    listening.signal(Signal::INT);
+    assert_eq!(listening.wait(SOON).code(), Some(1), "nothing was compared");
+    said("nothing was sent on either side").expect("the result");
 }
 
 #[test]

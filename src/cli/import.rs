@@ -108,9 +108,12 @@ here, because cron has no code that could be asked.")]
 /// What all sources have in common.
 #[derive(Debug, Args)]
 pub struct Importing {
-    /// Write schedules/SOURCE.yaml and, if queues need it, downbeat.yaml into this folder
+    /// Write schedules/SOURCE.yaml and downbeat.yaml into this folder
     #[arg(long, short, value_name = "DIR")]
     pub output: Option<PathBuf>,
+    /// Replace schedules/SOURCE.yaml if it exists, in one step; downbeat.yaml is kept as it is
+    #[arg(long, requires = "output")]
+    pub replace: bool,
     /// Ask the old scheduler's own code for the next N instants of each entry, and compare
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=MAX_INSTANTS as u64))]
     pub compare: Option<usize>,

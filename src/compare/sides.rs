@@ -6,7 +6,7 @@ use std::time::Duration;
 use downbeat_time::UnixMs;
 
 use super::offsets::{Offsets, Place};
-use super::{Here, Instant, Span, There, Verdict, pairing};
+use super::{Here, Instant, SAME_WITHIN, Span, There, Verdict, pairing};
 
 /// Both sides of a group.
 #[derive(Debug, Default)]
@@ -86,7 +86,7 @@ impl<'a> Both<'a> {
         self.there.sort_by_key(|message| message.at);
         let here: Vec<_> = self.here.iter().map(|slot| slot.at).collect();
         let there: Vec<_> = self.there.iter().filter_map(|message| message.at).collect();
-        let found = pairing::nearest(&here, &there, tolerance);
+        let found = pairing::nearest(&here, &there, tolerance.min(half_of_step(&here)));
         let (mut left_here, mut left_there) = (vec![true; here.len()], vec![true; there.len()]);
         for (slot, message) in found {
             (left_here[slot], left_there[message]) = (false, false);
@@ -98,6 +98,13 @@ impl<'a> Both<'a> {
         self.there.retain(|_| left_there.next().unwrap_or(true));
         self
     }
+}
+
+/// Half of the shortest time between two slots: further away, another slot is nearer. Schedulers that wake once a second
+/// are late by more than that.
+fn half_of_step(slots: &[UnixMs]) -> Duration {
+    let steps = slots.windows(2).map(|pair| pair[1].since(pair[0])).filter(|step| !step.is_zero());
+    steps.min().map_or(Duration::MAX, |step| (step / 2).max(SAME_WITHIN))
 }
 
 /// Compares only how many there are: the messages carry no time. A difference in number may come from before or

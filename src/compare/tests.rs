@@ -60,6 +60,20 @@ fn instants_are_the_same_early_or_late() {
 }
 
 #[test]
+fn an_interval_in_another_rhythm_is_off_by_the_same_everywhere() {
+    let slots = [15, 30, 45].map(|at| here("a", at * 1000, "t", 1));
+    let messages = [26, 41, 56].map(|at| there(None, Some(at * 1000), "t", 1));
+    assert_eq!(
+        verdicts(&slots, &messages, &span(17_000, 57_000)),
+        [
+            row("a", 30_000, Verdict::Early, Some(-4_000)),
+            row("a", 45_000, Verdict::Early, Some(-4_000)),
+            row("t", 56_000, Verdict::NotJudged, None),
+        ]
+    );
+}
+
+#[test]
 fn what_is_on_one_side_alone_is_named() {
     let slots = [here("kept", 10_000, "t", 1), here("added", 10_000, "t", 2)];
     let messages = [

@@ -19,7 +19,7 @@ pub(crate) fn set_every(job: &mut Job, seconds: f64) {
     let rounded = in_millis(length).max(MIN_PERIOD);
     if rounded != length {
         job.differs(Difference::Rounded(format!(
-            "every {seconds} s is every {}",
+            "every {length:?} is every {}",
             duration::format(rounded)
         )));
     }

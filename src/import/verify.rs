@@ -17,8 +17,8 @@ const FILE: &str = "imported.yaml";
 pub(crate) struct Verified {
     /// The schedule file.
     pub(crate) text: String,
-    /// The service's configuration; `None` if it needs none of its own.
-    pub(crate) settings: Option<String>,
+    /// The service's configuration.
+    pub(crate) settings: String,
     /// What the service makes of the file.
     pub(crate) schedule: Schedule,
     /// What the loader warns of.
@@ -32,8 +32,7 @@ pub(crate) struct Verified {
 /// If what is left is still refused, which only settings of queues can be the reason for.
 pub(crate) fn verify(found: &mut Found, tzdata: &Tzdata) -> Result<Verified, ImportError> {
     let settings = write::settings_file(found);
-    let text = settings.as_deref().unwrap_or_default();
-    let service = ServiceConfig::parse(PathBuf::from("downbeat.yaml"), text);
+    let service = ServiceConfig::parse(PathBuf::from("downbeat.yaml"), &settings);
     let service = service.map_err(|problems| refused("the settings of its queues", &problems))?;
     loop {
         let Written { text, lines } = write::schedule_file(found);
@@ -101,6 +100,6 @@ mod tests {
         found.queues.insert("mail".to_owned(), json!({"worker": "rq"}));
         let verified = verify(&mut found, &Tzdata::load()).unwrap();
         assert_eq!(verified.schedule.entries.len(), 1);
-        assert!(verified.settings.unwrap().contains("queues:\n  mail: {worker: rq}\n"));
+        assert!(verified.settings.contains("queues:\n  mail: {worker: rq}\n"));
     }
 }

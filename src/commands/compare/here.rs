@@ -22,6 +22,8 @@ pub(super) struct Recorded {
     /// The first slot of all, of whatever queue; `None` if there is none.
     pub(super) since: Option<UnixMs>,
     pub(super) notes: Vec<String>,
+    /// The enabled entries that could have had one.
+    pub(super) entries: Vec<Arc<str>>,
 }
 
 /// Reads the slots of these times that go to a queue that `uses` accepts.
@@ -46,9 +48,11 @@ pub(super) fn read(
         let note = "slots of entries that are not in the schedule files are left out";
         notes.push(format!("{note}: {gone}"));
     }
+    let entries = schedule.entries.iter().filter(|it| it.enabled && uses(&it.message.queue));
+    let entries = entries.map(|entry| Arc::clone(&entry.name)).collect();
     let known = sent.filter_map(|event| Some((event, schedule.get(&event.entry)?)));
     let known = known.filter(|(_, entry)| uses(&entry.message.queue));
-    Ok(Recorded { slots: slots(known), since, notes })
+    Ok(Recorded { slots: slots(known), since, notes, entries })
 }
 
 /// Each slot once; one that was recorded anew is the same.

@@ -5,7 +5,9 @@ mod print;
 mod there;
 mod times;
 
+use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use downbeat_time::UnixMs;
@@ -17,11 +19,14 @@ use self::times::Times;
 use super::{Exit, Failure, configuration, load_schedule};
 use crate::cli::{self, ServiceFlags};
 use crate::clock;
-use crate::compare::{self, Span};
+use crate::compare::{self, Instant, Span};
 use crate::config::{Caller, ServiceConfig};
 use crate::schedule::Schedule;
 use crate::text::duration;
 use crate::worker::{Queue, WorkerKind};
+
+/// The maximum number of entries that are named without a slot.
+const MAX_NAMED: usize = 5;
 
 pub(super) fn compare(flags: ServiceFlags, asked: &cli::Compare) -> Result<Exit, Failure> {
     let configured = |shadow| {
@@ -39,14 +44,30 @@ pub(super) fn compare(flags: ServiceFlags, asked: &cli::Compare) -> Result<Exit,
     let sent = sent.by(asked.sender.as_deref());
     let span = Span { judged, tolerance };
     let instants = compare::compare(&recorded.slots, &sent.messages, &span);
-    let notes = [sent.notes, recorded.notes].concat();
+    let mut notes = [sent.notes, recorded.notes].concat();
+    notes.extend(without_slot(&recorded.entries, &instants));
     let report = Report { span, instants, notes, namespace: shadow.namespace.clone() };
     if asked.output.json {
         report.print_json(&schedule)?
     } else {
         report.print(&schedule)?
     }
-    Ok(if report.counts().differ() { Exit::No } else { Exit::Fine })
+    let is_fine = !report.counts().differ() && !report.instants.is_empty();
+    Ok(if is_fine { Exit::Fine } else { Exit::No })
+}
+
+/// Names entries of which nothing is known.
+fn without_slot(entries: &[Arc<str>], instants: &[Instant]) -> Option<String> {
+    let seen: HashSet<&str> =
+        instants.iter().filter_map(|instant| instant.entry.as_deref()).collect();
+    let unseen: Vec<&str> =
+        entries.iter().map(|name| &**name).filter(|name| !seen.contains(name)).collect();
+    let named = unseen.iter().take(MAX_NAMED).copied().collect::<Vec<_>>().join(", ");
+    let more = if unseen.len() > MAX_NAMED { ", …" } else { "" };
+    (!unseen.is_empty()).then(|| {
+        let count = unseen.len();
+        format!("without a slot in this time, so not compared: {count} ({named}{more}); compare for longer")
+    })
 }
 
 /// Both sides, and the times of which they are known.

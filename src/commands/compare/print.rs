@@ -135,5 +135,9 @@ fn in_words(counts: &Counts) -> String {
         format!("{} {}", counts.get(verdict), verdict.as_str().replace('_', " "))
     };
     let words: Vec<_> = some.map(number).collect();
-    if words.is_empty() { "nothing to compare".to_owned() } else { words.join(", ") }
+    if words.is_empty() {
+        "nothing was sent on either side, so nothing is compared".to_owned()
+    } else {
+        words.join(", ")
+    }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::pin::pin;
 use std::time::Duration;
 
 use downbeat_time::UnixMs;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use crate::clock;
 use crate::commands::direct::Direct;
@@ -14,6 +15,7 @@ use crate::commands::{Exit, Failure, block_on, named_broker, show};
 use crate::compare::{Arguments, There};
 use crate::config::{Broker, ServiceConfig};
 use crate::schedule::Kind;
+use crate::signals;
 use crate::store::contract::StoreError;
 use crate::store::redis::Channels;
 use crate::store::{Found, Peeked};
@@ -75,8 +77,9 @@ impl Sent {
         match sender {
             Some(sender) => {
                 if !counts.contains_key(sender) {
-                    let note = format!("{sender} sent nothing; what was found is of: {named}");
-                    self.notes.push(note);
+                    let others =
+                        if named.is_empty() { "no message names its sender" } else { &named };
+                    self.notes.push(format!("nothing was sent by {sender}; senders: {others}"));
                 }
                 self.messages.retain(|message| message.sender.as_deref() == Some(sender));
             }
@@ -176,8 +179,12 @@ pub(super) fn events(
         let channels = Channels::listen(&address, &service.tls, &channels, TIMEOUT).await?;
         let from = clock::wall();
         let length = duration::in_words(until.since(from));
-        show::complain(&format!("downbeat: listening for task-sent events for {length}"));
-        let (sent, end) = listen(channels, until).await?;
+        let interrupt = signals::interrupt()
+            .map_err(|error| StoreError::Unavailable(format!("cannot wait for Ctrl-C: {error}")))?;
+        show::complain(&format!(
+            "downbeat: listening for task-sent events for {length}; Ctrl-C compares what was heard"
+        ));
+        let (sent, end) = listen(channels, until, interrupt).await?;
         Ok((sent, from..end))
     })?;
     let (mut sent, times) = heard.map_err(|error| Failure::of_store(&error, &error))?;
@@ -199,11 +206,21 @@ fn channels(service: &ServiceConfig, database: i64) -> Vec<String> {
     names.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Hears events until then, or until there are too many. Returns the end of what was heard.
-async fn listen(mut channels: Channels, until: UnixMs) -> Result<(Sent, UnixMs), StoreError> {
+/// Hears events until then, until Ctrl-C, or until there are too many. Returns the end of what was heard.
+async fn listen(
+    mut channels: Channels,
+    until: UnixMs,
+    interrupt: impl Future<Output = ()>,
+) -> Result<(Sent, UnixMs), StoreError> {
     let mut sent = Sent::new();
     let deadline = Instant::now() + until.since(clock::wall());
-    while let Ok(message) = timeout_at(deadline, channels.next()).await {
+    let mut interrupt = pin!(interrupt);
+    loop {
+        let message = tokio::select! {
+            message = channels.next() => message,
+            () = &mut interrupt => return Ok((sent, clock::wall())),
+            () = sleep_until(deadline) => return Ok((sent, until)),
+        };
         for SentTask { task, args, kwargs, at, sender } in event::read_sent(message?.as_bytes()) {
             let arguments = Arguments::Text { args, kwargs };
             sent.messages.push(There { entry: None, sender, at, task, arguments });
@@ -213,5 +230,4 @@ async fn listen(mut channels: Channels, until: UnixMs) -> Result<(Sent, UnixMs),
             return Ok((sent, clock::wall()));
         }
     }
-    Ok((sent, until))
 }

@@ -1,10 +1,9 @@
 //! `import`: the schedules of another scheduler as schedule files.
 
+mod files;
 mod results;
 
-use std::fs;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use downbeat_time::{UnixMs, Zone};
 
@@ -19,8 +18,7 @@ use crate::import::crontab::{self, Reading};
 use crate::import::django_celery_beat::from_dump;
 use crate::import::redis_reader::RedisReader;
 use crate::import::report::Report;
-use crate::import::verify::{Verified, verify};
-use crate::import::write::SCHEDULES;
+use crate::import::verify::verify;
 use crate::import::{Found, ImportError, bullmq, celery, redbeat, rq, sidekiq_cron};
 use crate::tzdata::Tzdata;
 
@@ -127,9 +125,9 @@ fn finish(
         None => Vec::new(),
     };
     let files = match &asked.output {
-        Some(folder) => write_files(folder, name, &verified)?,
+        Some(folder) => files::write(folder, name, &verified, asked.replace)?,
         None if asked.output_format.json => Vec::new(),
-        None => print_files(&verified).map(|()| Vec::new())?,
+        None => files::print(&verified, !found.queues.is_empty()).map(|()| Vec::new())?,
     };
     let report = Report::new(&found, comparisons, files);
     if asked.output_format.json {
@@ -139,36 +137,4 @@ fn finish(
         show::problems(&verified.warnings);
     }
     Ok(if report.is_incomplete() { Exit::No } else { Exit::Fine })
-}
-
-fn print_files(verified: &Verified) -> Result<(), Failure> {
-    if let Some(settings) = &verified.settings {
-        let commented: Vec<String> = settings.lines().map(|line| format!("# {line}")).collect();
-        show::exact(&format!("# downbeat.yaml:\n{}\n", commented.join("\n")))?;
-    }
-    show::exact(verified.text.trim_end())
-}
-
-/// Writes the files into a folder that has neither of them, and returns their paths.
-fn write_files(folder: &Path, name: &str, verified: &Verified) -> Result<Vec<String>, Failure> {
-    let schedule = (folder.join(SCHEDULES).join(format!("{name}.yaml")), Some(&verified.text));
-    let settings = (folder.join("downbeat.yaml"), verified.settings.as_ref());
-    let files: Vec<(PathBuf, &String)> =
-        [schedule, settings].into_iter().filter_map(|(path, text)| Some((path, text?))).collect();
-    if let Some((path, _)) = files.iter().find(|(path, _)| path.exists()) {
-        let message =
-            format!("{} exists; remove it, or name another folder with --output", path.display());
-        return Err(Failure::new(Exit::Usage, message));
-    }
-    let mut written = Vec::new();
-    for (path, text) in files {
-        create(&path, text).map_err(|error| ImportError::of_file(&path, error))?;
-        written.push(path.display().to_string());
-    }
-    Ok(written)
-}
-
-fn create(path: &Path, text: &str) -> io::Result<()> {
-    path.parent().map_or(Ok(()), fs::create_dir_all)?;
-    fs::File::create_new(path)?.write_all(text.as_bytes())
 }

@@ -10,7 +10,7 @@ use crate::import::{Found, Grade};
 const ENTRY: Column = Column::cut("ENTRY", 12);
 const GRADE: Column = Column::whole("GRADE");
 const COMPARED: Column = Column::whole("COMPARED");
-const HOW: Column = Column::cut("HOW", 20).or("");
+const HOW: Column = Column::wrapped("HOW", 20).or("");
 
 /// Prints the results to standard output; to standard error if the schedule file itself is printed.
 pub(super) fn print(report: &Report, found: &Found, is_written: bool) -> Result<(), Failure> {
@@ -22,11 +22,15 @@ pub(super) fn print(report: &Report, found: &Found, is_written: bool) -> Result<
         let rows: Vec<Vec<String>> = rows.map(|(_, row)| row).collect();
         show::table(columns, &rows)?;
         report.files.iter().try_for_each(|file| show::line(&format!("wrote {file}")))?;
+        show::complain(&format!(
+            "next: set DOWNBEAT_CONFIG={} and DOWNBEAT_BROKER, and run `downbeat check`",
+            report.files.last().map_or("downbeat.yaml", String::as_str)
+        ));
     } else {
         // Whoever reads the file needs no list of entries that are the same.
         let is_news = |entry: &Imported| entry.grade != Grade::Same || entry.comparison.is_some();
         rows.filter(|(entry, _)| is_news(entry))
-            .for_each(|(_, row)| show::complain(&row.join(": ")));
+            .for_each(|(_, row)| show::complain(row.join(": ").trim_end_matches(": ")));
     }
     show::complain(&format!("downbeat: {}", summary(&found.jobs)));
     report.notes.iter().for_each(|note| show::complain(&format!("note: {note}")));
@@ -50,7 +54,7 @@ fn print_comparisons(entries: &[Imported]) {
         compared.iter().map(|(_, comparison)| count(comparison)).sum()
     };
     show::complain(&format!(
-        "downbeat: compared {} instants: {} the same, {} explained, {} unexplained",
+        "downbeat: compared {} instants: {} the same; on one side only: {} explained, {} unexplained",
         sum(|it| it.theirs),
         sum(|it| it.same),
         sum(|it| it.explained.values().sum()),
@@ -86,17 +90,24 @@ fn how(entry: &Imported) -> String {
     }
 }
 
-/// `198 of 200, 2 at a change of the clock`.
+/// `198 of 200; on one side: 4 at a change of the clock`.
 fn compared(comparison: &Comparison) -> String {
     if comparison.error.is_some() {
         return "failed".to_owned();
     }
-    let mut text = format!("{} of {}", comparison.same, comparison.theirs);
-    for (explanation, count) in &comparison.explained {
-        text += &format!(", {count} {}", explanation.in_words());
-    }
-    match comparison.unexplained {
-        0 => text,
-        count => format!("{text}, {count} UNEXPLAINED"),
+    let explained = comparison
+        .explained
+        .iter()
+        .map(|(explanation, count)| format!("{count} {}", explanation.in_words()));
+    let unexplained = match comparison.unexplained {
+        0 => None,
+        count => Some(format!("{count} UNEXPLAINED")),
+    };
+    let of_one_side: Vec<String> = explained.chain(unexplained).collect();
+    let same = format!("{} of {}", comparison.same, comparison.theirs);
+    if of_one_side.is_empty() {
+        same
+    } else {
+        format!("{same}; on one side: {}", of_one_side.join(", "))
     }
 }

@@ -25,17 +25,24 @@ pub(in crate::commands) struct Column {
     min: usize,
     /// Of columns that do not fit, the one with the highest rank is left out first; 0 never.
     rank: u8,
+    /// Whether cells continue on lines below instead of being cut. Only the last column may.
+    wraps: bool,
 }
 
 impl Column {
     /// A column whose cells are never cut.
     pub(in crate::commands) const fn whole(heading: &'static str) -> Column {
-        Column { heading, nothing: None, min: usize::MAX, rank: 0 }
+        Column { heading, nothing: None, min: usize::MAX, rank: 0, wraps: false }
     }
 
     /// A column whose cells may be cut to this width.
     pub(in crate::commands) const fn cut(heading: &'static str, min: usize) -> Column {
-        Column { heading, nothing: None, min, rank: 0 }
+        Column { heading, nothing: None, min, rank: 0, wraps: false }
+    }
+
+    /// The last column, whose cells continue on lines below where they do not fit into this width or more.
+    pub(in crate::commands) const fn wrapped(heading: &'static str, min: usize) -> Column {
+        Column { wraps: true, ..Column::cut(heading, min) }
     }
 
     /// The column, left out if it does not fit.
@@ -70,17 +77,41 @@ fn aligned(columns: &[Column], rows: &[Vec<String>], width: usize) -> Vec<String
     let mut lines = Vec::new();
     for row in [&heading].into_iter().chain(rows) {
         let mut text = String::new();
+        let mut rest = Vec::new();
         for (index, place) in places.iter().enumerate() {
             if place.is_below {
                 lines.push(text.trim_end().to_owned());
                 text.clear();
             }
-            let cell = cut(&row[place.column], place.width);
             text += if index > 0 { GAP } else { "" };
+            let mut cell = row[place.column].clone();
+            if columns[place.column].wraps {
+                let indent = text.width();
+                let mut parts = wrapped(&cell, place.width).into_iter();
+                cell = parts.next().unwrap_or_default();
+                rest = parts.map(|part| format!("{:indent$}{part}", "")).collect();
+            }
+            let cell = cut(&cell, place.width);
             text += &cell;
             text.extend(iter::repeat_n(' ', place.width - cell.width()));
         }
         lines.push(text.trim_end().to_owned());
+        lines.append(&mut rest);
+    }
+    lines
+}
+
+/// A text in lines of this width, broken between words; a longer word has a line of its own.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
     }
     lines
 }
@@ -115,7 +146,7 @@ fn places(columns: &[Column], rows: &[Vec<String>], width: usize) -> Vec<Place> 
     if total(places.iter().map(|place| place.min(columns))) <= width {
         shrink(columns, &mut places, width);
     } else {
-        break_lines(&mut places, width);
+        break_lines(columns, &mut places, width);
     }
     places
 }
@@ -143,10 +174,13 @@ fn shrink(columns: &[Column], places: &mut [Place], width: usize) {
 }
 
 /// Puts columns that do not fit on lines below.
-fn break_lines(places: &mut [Place], width: usize) {
+fn break_lines(columns: &[Column], places: &mut [Place], width: usize) {
     let mut end = 0;
     for (index, place) in places.iter_mut().enumerate() {
         let gap = if index > 0 { GAP.len() } else { 0 };
+        if columns[place.column].wraps {
+            place.width = place.width.min(width.saturating_sub(gap));
+        }
         place.is_below = index > 0 && end + gap + place.width > width;
         end = gap + place.width + if place.is_below { 0 } else { end };
     }
@@ -193,6 +227,29 @@ mod tests {
         assert_eq!(lines(&columns, 21), cut);
         let both = ["ONE   TWO   THREE", "a     전화  three…", "lon…  b     -"];
         assert_eq!(lines(&columns, 18), both);
+    }
+
+    #[test]
+    fn a_wrapped_column_continues_below_itself() {
+        let columns = [WHOLE[0], WHOLE[1], Column::wrapped("THREE", 6)];
+        let narrow = [
+            "ONE     TWO   THREE",
+            "a       전화  three",
+            "              words",
+            "              long",
+            "longer  b     -",
+        ];
+        assert_eq!(lines(&columns, 21), narrow);
+        let below = [
+            "ONE     TWO",
+            "  THREE",
+            "a       전화",
+            "  three words",
+            "  long",
+            "longer  b",
+            "  -",
+        ];
+        assert_eq!(lines(&columns, 14), below);
     }
 
     #[test]

@@ -24,13 +24,17 @@ pub(super) fn percent(command: &str) -> (String, Option<String>) {
     (command.trim_end().to_owned(), input)
 }
 
-/// Whether the parts of a pattern between its stars appear in this order.
-pub(super) fn matches(pattern: &str, command: &str) -> bool {
-    let mut rest = Some(command);
-    for part in pattern.split('*') {
-        rest = rest.and_then(|rest| Some(rest.split_once(part)?.1));
+/// What follows a pattern in a command, if the parts between its stars appear in this order.
+pub(super) fn after<'c>(pattern: &str, command: &'c str) -> Option<&'c str> {
+    pattern.split('*').try_fold(command, |rest, part| Some(rest.split_once(part)?.1))
+}
+
+/// The arguments at the beginning of what follows a pattern, up to where the output goes (`>/dev/null 2>&1`).
+pub(super) fn arguments(rest: &str) -> &str {
+    match rest.split_once('>') {
+        Some((arguments, _)) => arguments.trim_end_matches(['1', '2', '&']).trim(),
+        None => rest.trim(),
     }
-    rest.is_some()
 }
 
 /// A name from the words of a command that say what it does.
@@ -54,6 +58,14 @@ pub(super) fn name_of(command: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_pattern_leaves_of_a_command_are_arguments() {
+        let left = |command| after("report*--daily", command).map(arguments);
+        assert_eq!(left("manage.py report -v --daily >>/var/log/x 2>&1"), Some(""));
+        assert_eq!(left("report --daily --to a@b 2>&1 >/dev/null"), Some("--to a@b"));
+        assert_eq!(left("report --weekly"), None);
+    }
 
     #[test]
     fn a_percent_sign_begins_the_input() {

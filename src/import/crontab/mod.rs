@@ -2,11 +2,12 @@
 
 mod command;
 
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use self::command::{matches, name_of, percent};
+use self::command::{after, arguments, name_of, percent};
 use super::literal::literal;
 use super::names::Names;
 use super::{Difference, Found, ImportError, Job, MAX_JOBS};
@@ -28,15 +29,13 @@ pub(crate) struct Reading {
     pub(crate) timezone: Option<String>,
 }
 
-/// Imports a crontab.
+/// Imports a crontab; `-` is standard input.
 ///
 /// # Errors
 ///
-/// If it cannot be read, or is not text.
+/// If it cannot be read, or is not UTF-8.
 pub(crate) fn from_file(path: &Path, reading: &Reading) -> Result<Found, ImportError> {
-    let bytes =
-        regular_file::read(path, MAX_BYTES).map_err(|error| ImportError::of_file(path, error))?;
-    let text = String::from_utf8_lossy(&bytes);
+    let text = read(path)?;
     let is_of_system =
         path.starts_with("/etc") || path.file_name().is_some_and(|name| name == "crontab");
     let has_user = reading.has_user.unwrap_or(is_of_system);
@@ -53,6 +52,24 @@ pub(crate) fn from_file(path: &Path, reading: &Reading) -> Result<Found, ImportE
         )));
     }
     Ok(found)
+}
+
+fn read(path: &Path) -> Result<String, ImportError> {
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        io::stdin().lock().take(MAX_BYTES).read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        regular_file::read(path, MAX_BYTES)
+    };
+    let bytes = bytes.map_err(|error| ImportError::of_file(path, error))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        ImportError::Invalid(format!(
+            "{}:{line}: this is not UTF-8; convert the file, such as with `iconv -f latin1 -t utf-8`",
+            path.display()
+        ))
+    })
 }
 
 /// The zone by whose clock cron runs: that of the machine.
@@ -133,8 +150,17 @@ fn job(line: &str, has_user: bool, tasks: &[(String, String)]) -> Option<Job> {
         return Some(job);
     }
     let (command, input) = percent(command);
-    match tasks.iter().find(|(pattern, _)| matches(pattern, &command)) {
-        Some((_, task)) => job.set("task", task.clone()),
+    let mapped = tasks
+        .iter()
+        .find_map(|(pattern, task)| Some((after(pattern, &command).map(arguments)?, task)));
+    match mapped {
+        Some((rest, task)) => {
+            job.set("task", task.clone());
+            if !rest.is_empty() {
+                let rest = format!("`{rest}` of its command: write it as `args` or `kwargs`");
+                job.differs(Difference::Dropped(rest));
+            }
+        }
         None => {
             job.set("task", SHELL_TASK);
             job.differs(Difference::Other(format!(
@@ -146,7 +172,7 @@ fn job(line: &str, has_user: bool, tasks: &[(String, String)]) -> Option<Job> {
         "@reboot" => {
             job.cannot("it runs when the machine starts", Some("make it a service of systemd"))
         }
-        when => job.set("cron", when.split_whitespace().collect::<Vec<_>>().join(" ")),
+        when => set_when(&mut job, when),
     }
     if job.text("task") == SHELL_TASK {
         job.set("args", literal(json!([command])));
@@ -162,6 +188,20 @@ fn job(line: &str, has_user: bool, tasks: &[(String, String)]) -> Option<Job> {
     }
     job.set("queue", Value::from("celery"));
     Some(job)
+}
+
+/// Sets `cron`, and says how two restricted fields of days combine: crontab(5) wants both to match if one begins with
+/// a star, else one of them.
+fn set_when(job: &mut Job, when: &str) {
+    let fields: Vec<&str> = when.split_whitespace().collect();
+    job.set("cron", fields.join(" "));
+    if let [_, _, day, _, weekday] = fields[..]
+        && day != "*"
+        && weekday != "*"
+    {
+        let is_both = day.starts_with('*') || weekday.starts_with('*');
+        job.set("day_match", if is_both { "and" } else { "or" });
+    }
 }
 
 /// The first fields, and the rest.
@@ -199,7 +239,7 @@ mod tests {
             [
                 r#"{"task":"reports.daily","cron":"30 6 * * 1-5","queue":"celery","description":"The daily report"}"#,
                 r#"{"task":"shell.run","cron":"@hourly","args":["/usr/bin/cleanup --all"],"queue":"celery"}"#,
-                r#"{"task":"shell.run","cron":"*/5 9-17 1 * mon","args":["ping -c1 host"],"queue":"celery"}"#,
+                r#"{"task":"shell.run","cron":"*/5 9-17 1 * mon","day_match":"or","args":["ping -c1 host"],"queue":"celery"}"#,
             ]
         );
         let names: Vec<&str> = found.jobs.iter().map(|job| &*job.name).collect();
@@ -218,6 +258,13 @@ mod tests {
         assert!(found.jobs[1].differences.iter().any(|it| it.in_words().contains("`www`")));
         assert_eq!(found.jobs[2].grade(), Grade::Cannot);
         assert_eq!(found.jobs[3].cannot.as_ref().unwrap().why, "`0 3 * * * root` has no command");
+    }
+
+    #[test]
+    fn what_a_pattern_does_not_name_is_dropped_and_said() {
+        let found = found("0 4 * * * manage.py report --daily --to a@b\n", false);
+        assert_eq!(found.jobs[0].text("task"), "reports.daily");
+        assert!(found.jobs[0].differences[0].in_words().contains("`--to a@b`"));
     }
 
     #[test]

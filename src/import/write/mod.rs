@@ -68,18 +68,18 @@ pub(crate) fn schedule_file(found: &Found) -> Written {
     Written { text: out.into_text(), lines }
 }
 
-/// Writes the service's configuration, if the source has queues that are not plain Celery queues.
-pub(crate) fn settings_file(found: &Found) -> Option<String> {
-    if found.queues.is_empty() {
-        return None;
-    }
+/// Writes the service's configuration: where the schedules are, and how the workers of the queues read them, unless
+/// these are plain Celery queues.
+pub(crate) fn settings_file(found: &Found) -> String {
     let mut out = Yaml::default();
-    out.comment(0, "How the workers of these queues read them. The address of the broker may hold a password: set it");
-    out.comment(0, "with DOWNBEAT_BROKER, or put it into a file that `broker_file` names.");
+    out.comment(0, "The address of the broker may hold a password: set it with DOWNBEAT_BROKER, or put it into a file");
+    out.comment(0, "that `broker_file` names.");
     out.pair(0, "schedules", &Value::from(vec![SCHEDULES]));
-    out.line("queues:");
-    found.queues.iter().for_each(|(queue, settings)| out.pair(2, queue, settings));
-    Some(out.into_text())
+    if !found.queues.is_empty() {
+        out.line("queues:");
+        found.queues.iter().for_each(|(queue, settings)| out.pair(2, queue, settings));
+    }
+    out.into_text()
 }
 
 fn entry(out: &mut Yaml, job: &Job, keys: &Map<String, Value>) {
