@@ -165,7 +165,7 @@ fn take_zone(words: &mut Vec<&str>) -> Result<Option<String>, Refused> {
         Some(hours @ 0..=12) if sign == "+" => Ok(Some(format!("Etc/GMT-{hours}"))),
         Some(hours @ 0..=12) => Ok(Some(format!("Etc/GMT+{hours}"))),
         _ => Err(Refused::new(
-            format!("the offset `{last}` has no zone of its own"),
+            format!("the offset `{last}` is not of whole hours"),
             "name a zone, such as `Asia/Kolkata`",
         )),
     }
