@@ -118,6 +118,11 @@ fn finish(
     asked: &cli::Importing,
     now: UnixMs,
 ) -> Result<Exit, Failure> {
+    if found.jobs.is_empty() {
+        let why = format!("{} has no jobs, so nothing is written", found.source);
+        let sentences: Vec<String> = [vec![why], found.notes].concat();
+        return Err(Failure::new(Exit::No, sentences.join("; ").trim_end_matches('.')));
+    }
     let from = times::ahead("--from", asked.from.as_deref(), &Zone::utc(), now)?.unwrap_or(now);
     let verified = verify(&mut found, &Tzdata::load())?;
     let comparisons = match asked.compare {

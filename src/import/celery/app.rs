@@ -69,12 +69,7 @@ pub(crate) fn from_app(
         old: Some(OldScheduler { interpreter, request }),
         ..Found::default()
     };
-    if app.scheduler != "celery.beat:PersistentScheduler" {
-        found.notes.push(format!(
-            "The application's scheduler is `{}`. Entries that it keeps elsewhere are not imported.",
-            app.scheduler
-        ));
-    }
+    found.notes.extend(app.other_scheduler());
     let job = |entry: &AppEntry| {
         let mut job = Job::new(entry.name.clone());
         job.set("task", entry.message.task.clone());
@@ -118,6 +113,20 @@ impl<E> App<E> {
     pub(super) fn zone(&self) -> Result<Arc<Zone>, ImportError> {
         let name = zones::named(&self.timezone).unwrap_or_else(|| self.timezone.clone());
         zones::zone(&name)
+    }
+
+    /// What is not imported here.
+    fn other_scheduler(&self) -> Option<String> {
+        let instead = match &*self.scheduler {
+            "celery.beat:PersistentScheduler" => return None,
+            other if other.starts_with("django_celery_beat.") => {
+                ": `downbeat import django-celery-beat` imports them"
+            }
+            other if other.starts_with("redbeat.") => ": `downbeat import redbeat` imports them",
+            _ => "",
+        };
+        let scheduler = &self.scheduler;
+        Some(format!("Entries that `{scheduler}` keeps elsewhere are not imported{instead}."))
     }
 
     pub(super) fn is_amqp(&self) -> bool {

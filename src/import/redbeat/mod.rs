@@ -27,10 +27,10 @@ pub(crate) fn from_redis(
 ) -> Result<Found, ImportError> {
     let stored = stored(redis, prefix)?;
     let statics = redis.smembers(format!("{prefix}:statics"))?;
-    if stored.is_empty() {
+    if stored.iter().all(|stored| stored.score.is_none()) {
         return Err(ImportError::Invalid(format!(
-            "{} has no keys of RedBeat that begin with `{prefix}`; name `redbeat_key_prefix` with --prefix, and the \
-             database with /N",
+            "{} has no plan of RedBeat, `{prefix}:schedule`; name all of `redbeat_key_prefix` with --prefix, such as \
+             `redbeat:`, and the database with /N",
             redis.address()
         )));
     }
