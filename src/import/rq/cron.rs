@@ -70,7 +70,7 @@ pub(crate) fn from_cron(
             reader.address()
         )));
     }
-    found.set_queues(&queue_settings(false));
+    found.set_queues(|_| queue_settings(false));
     Ok(found)
 }
 

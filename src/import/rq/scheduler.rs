@@ -69,7 +69,7 @@ pub(crate) fn from_scheduler(
         jobs,
         ..Found::default()
     };
-    found.set_queues(&queue_settings(is_json));
+    found.set_queues(|_| queue_settings(is_json));
     Ok(found)
 }
 

@@ -139,6 +139,6 @@ fn found(source: String, jobs: Vec<Job>, prefix: Option<String>, ruby: Option<Pa
         old: Some(OldScheduler { interpreter, request: Map::new() }),
         ..Found::default()
     };
-    found.set_queues(&settings);
+    found.set_queues(|_| settings.clone());
     found
 }
