@@ -145,9 +145,14 @@ fn jobs_of_sidekiq_cron_are_imported_from_redis_and_from_their_file() {
     assert!(report.count("same") > 90, "{report:?}");
     assert!(report.reasons().contains("`every day at five` is not a cron expression"));
     assert_eq!(report.entry("night/line 0")["grade"], "same");
+    assert!(report.reasons().contains("its hash is gone"));
+    let huge = report.entry("huge")["why"].to_string();
+    assert!(huge.contains("does not fit into 64 bits"), "{huge}");
     let report = Report::of(&place, &["sidekiq-cron", &file]);
     // The options of classes are not in the file.
     assert!(report.count("differs") > 100, "{report:?}");
+    assert!(report.reasons().contains("`!ruby/regexp` is a tag that only Ruby reads"));
+    assert!(report.0["notes"].to_string().contains("The job `twice` on line"), "{report:?}");
 }
 
 #[test]
