@@ -16,6 +16,7 @@ pub(crate) mod crontab;
 mod difference;
 pub(crate) mod django_celery_beat;
 mod error;
+mod instants;
 pub(crate) mod interpreter;
 mod job;
 mod json;

@@ -110,9 +110,20 @@ fn rq_scheduler(package: &str, zone: &str) {
         report.entry("bomb")["why"],
         "its call cannot be read: a pickle of more than plain values"
     );
-    for why in ["its arguments hold bytes", "its arguments hold a set", "its job is gone"] {
+    for why in [
+        "its arguments hold bytes",
+        "its arguments hold a set",
+        "its job is gone",
+        "it is due inf s after 1970",
+        "the name of its queue holds a control character",
+        "it is JSON, and most jobs of its queue are pickles: workers read only one of them",
+        "its call cannot be read: a call whose arguments are not a list and a mapping",
+    ] {
         assert!(report.reasons().contains(why), "{why}: {:?}", report.reasons());
     }
+    let meta = report.entry("old pickle")["why"].to_string();
+    assert!(meta.contains("neither JSON nor a pickle of protocol 2 or later"), "{meta}");
+    assert_eq!(report.entry("texts")["grade"], "differs");
 }
 
 #[test]
