@@ -52,9 +52,13 @@ fn bullmq(package: &str) {
         "its limit of 3 jobs is used up",
         "`shop:mail:repeat:a string` is not a hash",
         "it is a repeatable job of BullMQ before 5.16, whose data is in its next job only",
+        "its `limit` is some, and not a number",
+        "its next job is due inf ms after 1970",
     ] {
         assert!(report.reasons().contains(why), "{why}: {:?}", report.reasons());
     }
+    assert_eq!(report.entry("mail/texts")["grade"], "same");
+    assert!(report.0["notes"].to_string().contains("`--prefix shop:other`"), "{report:?}");
 }
 
 #[test]
