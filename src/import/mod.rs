@@ -16,6 +16,7 @@ pub(crate) mod crontab;
 mod difference;
 pub(crate) mod django_celery_beat;
 mod error;
+mod instants;
 pub(crate) mod interpreter;
 mod job;
 mod json;
@@ -40,6 +41,7 @@ pub(crate) use error::ImportError;
 pub(crate) use job::{Cannot, Grade, Job, Refused};
 
 use self::compare::OldScheduler;
+use crate::text::{MAX_NAME, Report, Span, expect};
 
 /// Maximum number of jobs of one source.
 pub(crate) const MAX_JOBS: usize = 1_000_000;
@@ -61,9 +63,51 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Gives each queue that a job goes to these settings.
-    fn set_queues(&mut self, settings: &Value) {
-        let names = self.jobs.iter().map(|job| job.text("queue")).filter(|name| !name.is_empty());
-        self.queues = names.map(|name| (name.to_owned(), settings.clone())).collect();
+    /// Gives each queue that a job goes to its settings; leaves out jobs whose queue can have none.
+    fn set_queues(&mut self, settings: impl Fn(&str) -> Value) {
+        for job in &mut self.jobs {
+            let queue = job.text("queue").to_owned();
+            if queue.is_empty() || self.queues.contains_key(&queue) {
+                continue;
+            }
+            match refused_name(&queue) {
+                Some(why) => job.cannot(why, Some("give the queue another name")),
+                None => drop(self.queues.insert(queue.clone(), settings(&queue))),
+            }
+        }
+    }
+}
+
+/// Why a queue cannot have this name, if so.
+fn refused_name(queue: &str) -> Option<String> {
+    let mut report = Report::new("", queue);
+    expect::check_name(queue, Span::new(0, 0), "the name of its queue", MAX_NAME, &mut report);
+    report.finish().into_iter().next().map(|problem| problem.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_queue_whose_name_is_refused_leaves_out_its_jobs_only() {
+        let job = |queue: &str| {
+            let mut job = Job::new("x");
+            job.set("queue", queue);
+            job
+        };
+        let jobs = vec![job("mail"), job("two\nlines"), job(&"x".repeat(300)), job("")];
+        let mut found = Found { jobs, ..Found::default() };
+        found.set_queues(|queue| json!(queue));
+        assert_eq!(Value::Object(found.queues), json!({"mail": "mail"}));
+        let why = |job: &Job| job.cannot.as_ref().map(|cannot| cannot.why.clone());
+        assert_eq!(why(&found.jobs[0]), None);
+        assert_eq!(
+            why(&found.jobs[1]).as_deref(),
+            Some("the name of its queue holds a control character")
+        );
+        assert!(why(&found.jobs[2]).is_some());
     }
 }

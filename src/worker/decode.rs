@@ -22,7 +22,7 @@ pub enum DecodeError {
     #[error("not a JSON object")]
     NotAnObject,
     /// It is in neither of the formats that RQ's workers can be configured to read.
-    #[error("neither a pickle nor JSON: {0}")]
+    #[error("neither JSON nor a pickle of protocol 2 or later: {0}")]
     NeitherPickleNorJson(#[source] serde_json::Error),
     /// It is a pickle that is broken or refused.
     #[error(transparent)]

@@ -71,6 +71,11 @@ async function main() {
   await broken('no object', 'pattern', '0 3 * * *', 'data', '[1]');
   await broken('no options', 'pattern', '0 3 * * *', 'opts', 'nope');
   await broken('used up', 'pattern', '0 3 * * *', 'limit', '3', 'ic', '4');
+  await broken('texts', 'pattern', '0 3 * * *', 'endDate', '2099-01-01T00:00:00Z', 'opts', '{"attempts":"3"}');
+  await broken('no limit', 'pattern', '0 3 * * *', 'limit', 'some');
+  await broken('never', 'every', '60000');
+  await client.zadd(`${prefix}:mail:repeat`, 'inf', 'never');
+  await client.zadd(`${prefix}:other:mail:repeat`, now + 1000, 'hidden');
   await client.zadd(`${prefix}:mail:repeat`, now + 1000, 'a string');
   await client.set(`${prefix}:mail:repeat:a string`, 'x');
   await client.zadd(`${prefix}:mail:repeat`, now + 1000, 'old:::Asia/Tokyo:0 3 * * *');

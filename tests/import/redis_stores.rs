@@ -52,9 +52,13 @@ fn bullmq(package: &str) {
         "its limit of 3 jobs is used up",
         "`shop:mail:repeat:a string` is not a hash",
         "it is a repeatable job of BullMQ before 5.16, whose data is in its next job only",
+        "its `limit` is some, and not a number",
+        "its next job is due inf ms after 1970",
     ] {
         assert!(report.reasons().contains(why), "{why}: {:?}", report.reasons());
     }
+    assert_eq!(report.entry("mail/texts")["grade"], "same");
+    assert!(report.0["notes"].to_string().contains("`--prefix shop:other`"), "{report:?}");
 }
 
 #[test]
@@ -110,9 +114,20 @@ fn rq_scheduler(package: &str, zone: &str) {
         report.entry("bomb")["why"],
         "its call cannot be read: a pickle of more than plain values"
     );
-    for why in ["its arguments hold bytes", "its arguments hold a set", "its job is gone"] {
+    for why in [
+        "its arguments hold bytes",
+        "its arguments hold a set",
+        "its job is gone",
+        "it is due inf s after 1970",
+        "the name of its queue holds a control character",
+        "it is JSON, and most jobs of its queue are pickles: workers read only one of them",
+        "its call cannot be read: a call whose arguments are not a list and a mapping",
+    ] {
         assert!(report.reasons().contains(why), "{why}: {:?}", report.reasons());
     }
+    let meta = report.entry("old pickle")["why"].to_string();
+    assert!(meta.contains("neither JSON nor a pickle of protocol 2 or later"), "{meta}");
+    assert_eq!(report.entry("texts")["grade"], "differs");
 }
 
 #[test]
@@ -145,9 +160,14 @@ fn jobs_of_sidekiq_cron_are_imported_from_redis_and_from_their_file() {
     assert!(report.count("same") > 90, "{report:?}");
     assert!(report.reasons().contains("`every day at five` is not a cron expression"));
     assert_eq!(report.entry("night/line 0")["grade"], "same");
+    assert!(report.reasons().contains("its hash is gone"));
+    let huge = report.entry("huge")["why"].to_string();
+    assert!(huge.contains("does not fit into 64 bits"), "{huge}");
     let report = Report::of(&place, &["sidekiq-cron", &file]);
     // The options of classes are not in the file.
     assert!(report.count("differs") > 100, "{report:?}");
+    assert!(report.reasons().contains("`!ruby/regexp` is a tag that only Ruby reads"));
+    assert!(report.0["notes"].to_string().contains("The job `twice` on line"), "{report:?}");
 }
 
 #[test]

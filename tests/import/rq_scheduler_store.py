@@ -69,6 +69,18 @@ def main():
             "data": data, "origin": "mail", "description": "shop.tasks.poll()", "meta": pickle.dumps({"interval": 60}),
         })
         made += 1
+    call = ("shop.tasks.poll", None, (), {})
+    for name, due, job in [
+        ("texts", 1900000000, {"meta": pickle.dumps({"interval": "60", "repeat": "3"})}),
+        ("never", float("inf"), {}),
+        ("two lines", 1900000000, {"origin": "two\nlines"}),
+        ("json", 1900000000, {"data": zlib.compress(json.dumps(call).encode())}),
+        ("no list", 1900000000, {"data": zlib.compress(pickle.dumps((call[0], None, "abc", {})))}),
+        ("old pickle", 1900000000, {"meta": pickle.dumps({"interval": 60}, 0)}),
+    ]:
+        plain = {"data": zlib.compress(pickle.dumps(call)), "origin": "mail", "meta": pickle.dumps({"interval": 60})}
+        redis.zadd("rq:scheduler:scheduled_jobs", {name: due})
+        redis.hset(f"rq:job:{name}", mapping={**plain, **job})
     redis.zadd("rq:scheduler:scheduled_jobs", {"gone": 1900000000, "text": 1900000000})
     redis.set("rq:job:text", "x")
     json.dump({"made": made, "refused": refused}, sys.stdout)

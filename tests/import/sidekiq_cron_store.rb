@@ -42,7 +42,11 @@ end
 JSON.parse(File.read(lines))['fugit'].each_with_index { |line, index| add.call("line #{index}", line) }
 ["\e[31mred", 'é☃ name', 'a: b', '#x', '{{ name }}', 'x' * 200].each { |name| add.call(name, '0 5 * * 1') }
 (jobs.size...197).each { |more| add.call("more #{more}", "#{more % 60} #{more % 24} * * #{more % 7}") }
-File.write(file, jobs.to_yaml)
+File.write(file, jobs.to_yaml + <<~YAML)
+  twice: {cron: '0 1 * * *', class: PlainJob}
+  twice: {cron: '0 2 * * *', class: PlainJob, args: [yes, 012, 12:30], retry: no}
+  regexp: {cron: '0 1 * * *', class: PlainJob, args: [!ruby/regexp /x/]}
+YAML
 
 if layout == '2'
   Sidekiq.redis do |conn|
@@ -64,6 +68,8 @@ Sidekiq.redis do |conn|
   conn.sadd('cron_jobs', ['cron_job:text', 'cron_job:gone', 'cron_job:empty'])
   conn.set('cron_job:text', 'x')
   conn.hset('cron_job:empty', 'name', 'empty')
+  conn.sadd('cron_jobs', ['cron_job:huge'])
+  conn.hset('cron_job:huge', 'name', 'huge', 'klass', 'PlainJob', 'cron', '0 1 * * *', 'args', "[#{10**30}]")
   # As versions 2 write them.
   conn.sadd('cron_jobs:night', ['cron_job:night:line 0'])
   conn.mapped_hmset('cron_job:night:line 0', {

@@ -13,10 +13,13 @@ use super::interpreter::Interpreter;
 use super::literal::literal;
 use super::names::Names;
 use super::redis_reader::{Hash, RedisReader};
-use super::{Difference, Found, ImportError, Job, lengths};
+use super::{Difference, Found, ImportError, Job, instants, json, lengths};
+use crate::escape::{MAX_SHOWN, escape, shorten};
+use crate::text::instant;
 
 /// Asks BullMQ's own functions.
 const SCRIPT: &str = include_str!("script.js");
+const ADD_AGAIN: &str = "add it again with `upsertJobScheduler`";
 /// What the key of a queue's schedulers ends with.
 const REPEAT: &[u8] = b":repeat";
 
@@ -41,9 +44,9 @@ pub(crate) fn from_redis(
     source: Source,
     now: UnixMs,
 ) -> Result<Found, ImportError> {
-    let queues = match &source.queues[..] {
+    let (queues, others) = match &source.queues[..] {
         [] => queues(reader, &source.prefix)?,
-        named => named.to_vec(),
+        named => (named.to_vec(), Vec::new()),
     };
     let zone = source.timezone.unwrap_or_else(|| "UTC".to_owned());
     let program = source.node.unwrap_or_else(|| "node".into());
@@ -56,6 +59,7 @@ pub(crate) fn from_redis(
         old: Some(OldScheduler { interpreter, request }),
         ..Found::default()
     };
+    found.notes.extend(others);
     let mut names = Names::default();
     let is_one_queue = queues.len() == 1;
     for queue in &queues {
@@ -67,21 +71,20 @@ pub(crate) fn from_redis(
             let id = String::from_utf8_lossy(id);
             let name = if is_one_queue { id.to_string() } else { format!("{queue}/{id}") };
             let mut job = Job::new(names.unique(&name));
-            #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
-            let next = UnixMs(*next as i64);
-            match held {
-                Ok(hash) => fill(&mut job, &hash, next, now),
-                Err(why) => job.cannot(why, Some("add it again with `upsertJobScheduler`")),
+            let next = instants::from_millis(*next)
+                .ok_or_else(|| format!("its next job is due {next} ms after 1970"));
+            match held.and_then(|hash| Ok((hash, next?))) {
+                Ok((hash, next)) => fill(&mut job, &hash, next, now),
+                Err(why) => job.cannot(why, Some(ADD_AGAIN)),
             }
             job.set("queue", queue.clone());
             found.jobs.push(job);
         }
-        let settings = match &*source.prefix {
-            "bull" => json!({"worker": "bullmq"}),
-            prefix => json!({"worker": "bullmq", "options": {"prefix": prefix}}),
-        };
-        found.queues.insert(queue.clone(), settings);
     }
+    found.set_queues(|_| match &*source.prefix {
+        "bull" => json!({"worker": "bullmq"}),
+        prefix => json!({"worker": "bullmq", "options": {"prefix": prefix}}),
+    });
     if found.jobs.is_empty() {
         return Err(ImportError::Invalid(format!(
             "no job scheduler in {}: no queue with the prefix `{}` has one; name another with --prefix, or the \
@@ -93,15 +96,29 @@ pub(crate) fn from_redis(
     Ok(found)
 }
 
-/// The queues that have schedulers.
-fn queues(reader: &mut RedisReader, prefix: &str) -> Result<Vec<String>, ImportError> {
+/// The queues that have schedulers, and notes on keys that look like more of them.
+fn queues(
+    reader: &mut RedisReader,
+    prefix: &str,
+) -> Result<(Vec<String>, Vec<String>), ImportError> {
     let front = format!("{prefix}:");
     let keys = reader.scan(&front, "zset")?;
     let queue = |key: &Vec<u8>| {
         let queue = key.strip_prefix(front.as_bytes())?.strip_suffix(REPEAT)?;
-        Some(String::from_utf8_lossy(queue).into_owned()).filter(|queue| !queue.contains(':'))
+        Some(String::from_utf8_lossy(queue).into_owned())
     };
-    Ok(keys.iter().filter_map(queue).collect())
+    let (others, queues): (Vec<String>, Vec<String>) =
+        keys.iter().filter_map(queue).partition(|queue| queue.contains(':'));
+    let note = |other: String| {
+        let (more, _) = other.rsplit_once(':').unwrap_or_default();
+        let shown = |text: String| shorten(&escape(&text), MAX_SHOWN).into_owned();
+        format!(
+            "`{}` is left out, because a queue has no `:` in its name. To import it, name its prefix: `--prefix {}`.",
+            shown(format!("{front}{other}:repeat")),
+            shown(format!("{front}{more}"))
+        )
+    };
+    Ok((queues, others.into_iter().map(note).collect()))
 }
 
 fn notes(zone: &str) -> Vec<String> {
@@ -127,7 +144,7 @@ fn fill(job: &mut Job, hash: &Hash, next: UnixMs, now: UnixMs) {
         let value = String::from_utf8_lossy(hash.get(name.as_bytes())?).into_owned();
         Some(value).filter(|value| !value.is_empty())
     };
-    let number = |name: &str| text(name)?.parse::<f64>().ok();
+    let number = |name: &str| text(name)?.parse().ok().filter(|number: &f64| number.is_finite());
     job.set("task", text("name").unwrap_or_default());
     if !hash.contains_key(&b"ic"[..]) {
         job.cannot(
@@ -140,9 +157,7 @@ fn fill(job: &mut Job, hash: &Hash, next: UnixMs, now: UnixMs) {
     for name in ["pattern", "tz"] {
         theirs.extend(text(name).map(|value| (name.to_owned(), json!(value))));
     }
-    for name in ["every", "startDate", "endDate"] {
-        theirs.extend(number(name).map(|value| (name.to_owned(), json!(value))));
-    }
+    theirs.extend(number("every").map(|every| ("every".to_owned(), json!(every))));
     theirs.insert("next".to_owned(), json!(next.0));
     match (text("pattern"), number("every")) {
         (Some(pattern), _) => cron::set(job, &pattern, Dialect::CronParser),
@@ -155,16 +170,29 @@ fn fill(job: &mut Job, hash: &Hash, next: UnixMs, now: UnixMs) {
     if let Some(zone) = text("tz") {
         job.set("timezone", zone);
     }
-    let instant = |name: &str| {
-        #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
-        number(name).map(|ms| UnixMs(ms as i64))
-    };
-    // The anchor already says when steps begin; only a start that is still to come says more.
-    if let Some(start) = instant("startDate").filter(|start| *start > now) {
-        job.set("start", Zone::utc().to_rfc3339(start));
+    for (name, key) in [("startDate", "start"), ("endDate", "end")] {
+        let Some(written) = text(name) else { continue };
+        let read = match number(name) {
+            Some(ms) => instants::from_millis(ms),
+            None => instant::parse(&written, &Zone::utc()).ok(),
+        };
+        let Some(at) = read else {
+            job.cannot(
+                format!("its `{name}` is {written}, and not an instant"),
+                Some("write `start` or `end` into an entry"),
+            );
+            continue;
+        };
+        theirs.insert(name.to_owned(), at.0.into());
+        // The anchor already says when steps begin; only a start that is still to come says more.
+        if key == "end" || at > now {
+            job.set(key, Zone::utc().to_rfc3339(at));
+        }
     }
-    if let Some(end) = instant("endDate") {
-        job.set("end", Zone::utc().to_rfc3339(end));
+    for name in ["every", "limit", "ic"] {
+        if let Some(written) = text(name).filter(|_| number(name).is_none()) {
+            job.cannot(format!("its `{name}` is {written}, and not a number"), Some(ADD_AGAIN));
+        }
     }
     set_limit(job, number("limit"), number("ic"), &mut theirs);
     job.theirs = Value::Object(theirs);
@@ -190,14 +218,14 @@ fn set_limit(
 }
 
 fn set_data(job: &mut Job, data: Option<String>) {
-    match data.map(|data| serde_json::from_str(&data)) {
+    match data.map(|data| json::read(&data)) {
         None => {}
         Some(Ok(Value::Object(data))) if data.is_empty() => {}
         Some(Ok(Value::Object(data))) => job.set("kwargs", literal(Value::Object(data))),
         Some(Ok(_)) => {
             job.cannot("its data is not an object", Some("put it into one: `{value: …}`"));
         }
-        Some(Err(error)) => job.cannot(format!("its data is not JSON: {error}"), None),
+        Some(Err(error)) => job.cannot(format!("its data cannot be read: {error}"), None),
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::drop_option;
 use crate::import::literal::literal;
-use crate::import::{Difference, Job};
+use crate::import::{Difference, Job, json};
 use crate::text::duration;
 use crate::worker::{BullmqQueue, Protocol as _};
 
@@ -27,8 +27,10 @@ const OF_EACH_JOB: [&str; 11] = [
 
 /// Sets `options` and `headers` from a JSON object.
 pub(super) fn set(job: &mut Job, text: &str) {
-    let Ok(Value::Object(theirs)) = serde_json::from_str(text) else {
-        return job.cannot("its options are not a JSON object", None);
+    let theirs = match json::read(text) {
+        Ok(Value::Object(theirs)) => theirs,
+        Ok(_) => return job.cannot("its options are not a JSON object", None),
+        Err(why) => return job.cannot(format!("its options cannot be read: {why}"), None),
     };
     let (mut options, mut headers) = (Map::new(), Map::new());
     if !theirs.contains_key("removeOnComplete") {
@@ -40,9 +42,12 @@ pub(super) fn set(job: &mut Job, text: &str) {
             "removeOnComplete" => keep(job, &name, &value).map(|kept| ("remove_on_complete", kept)),
             "removeOnFail" => keep(job, &name, &value).map(|kept| ("remove_on_fail", kept)),
             "attempts" => {
-                let count = value.as_f64().filter(|count| *count != 0.0);
+                let count = number(&value);
+                if count.is_none() {
+                    drop_option(job, &name);
+                }
                 #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
-                count.map(|count| ("attempts", json!(count as i64)))
+                count.filter(|count| *count != 0.0).map(|count| ("attempts", json!(count as i64)))
             }
             "backoff" => backoff(job, &value).map(|backoff| ("backoff", backoff)),
             "priority" if value.as_f64() == Some(0.0) => None,
@@ -83,16 +88,34 @@ fn keep(job: &mut Job, name: &str, value: &Value) -> Option<Value> {
             if age.is_some() && count.is_some() {
                 drop_option(job, &format!("{name}.count"));
             }
-            match (age.and_then(Value::as_f64), count.and_then(Value::as_f64)) {
-                (Some(age), _) => {
-                    let age = Duration::try_from_secs_f64(age).ok()?;
-                    Some(json!(duration::format(age)))
-                }
-                (None, Some(count)) => Some(newest(count)),
-                (None, None) => None,
+            let length = |age: &Value| {
+                Some(duration::format(Duration::try_from_secs_f64(number(age)?).ok()?))
+            };
+            let kept = match (age, count) {
+                (Some(age), _) => length(age).map(|age| json!(age)),
+                (None, Some(count)) => number(count).map(newest),
+                // No limit: all are kept.
+                (None, None) => Some(json!(false)),
+            };
+            if kept.is_none() {
+                drop_option(job, name);
             }
+            kept
         }
-        _ => None,
+        Value::Null => None,
+        Value::String(_) | Value::Array(_) => {
+            drop_option(job, name);
+            None
+        }
+    }
+}
+
+/// A number, which may be in a text: JavaScript computes with both.
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Null => Some(0.0),
+        Value::String(text) => text.trim().parse().ok(),
+        other => other.as_f64(),
     }
 }
 
@@ -108,11 +131,17 @@ fn newest(count: f64) -> Value {
 
 fn backoff(job: &mut Job, value: &Value) -> Option<Value> {
     let length = |ms: &Value| {
-        let length = Duration::try_from_secs_f64(ms.as_f64()? / 1000.0).ok()?;
+        let length = Duration::try_from_secs_f64(number(ms)? / 1000.0).ok()?;
         Some(duration::format(length)).filter(|_| !length.is_zero())
     };
-    if value.is_number() {
-        return length(value).map(|pause| json!(pause));
+    match value {
+        Value::Null => return None,
+        Value::Number(_) => return length(value).map(|pause| json!(pause)),
+        Value::Object(_) => {}
+        Value::Bool(_) | Value::String(_) | Value::Array(_) => {
+            drop_option(job, "backoff");
+            return None;
+        }
     }
     let kind = value["type"].as_str().unwrap_or("fixed");
     if value.get("jitter").is_some_and(|jitter| jitter.as_f64() != Some(0.0)) {
@@ -125,6 +154,34 @@ fn backoff(job: &mut Job, value: &Value) -> Option<Value> {
         _ => {
             drop_option(job, &format!("backoff.type: {kind}"));
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_in_texts_are_read_and_others_are_named() {
+        let of = |text: &str| {
+            let mut job = Job::new("x");
+            set(&mut job, text);
+            (job.keys.remove("options").unwrap_or_default(), job.differences.len())
+        };
+        for (text, options, differences) in [
+            (r#"{"attempts": "3"}"#, json!({"attempts": 3}), 0),
+            (r#"{"attempts": null}"#, json!({}), 0),
+            (r#"{"attempts": "many"}"#, json!({}), 1),
+            (r#"{"backoff": {"type": "fixed", "delay": "100"}}"#, json!({"backoff": "100ms"}), 0),
+            (r#"{"backoff": "100"}"#, json!({}), 1),
+            (r#"{"removeOnFail": {"age": "60"}}"#, json!({"remove_on_fail": "1m"}), 0),
+            (r#"{"removeOnFail": {}}"#, json!({"remove_on_fail": false}), 0),
+            (r#"{"removeOnFail": "all"}"#, json!({}), 1),
+        ] {
+            let mut expected = json!({"remove_on_complete": false});
+            expected.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
+            assert_eq!(of(text), (expected, differences), "{text}");
         }
     }
 }

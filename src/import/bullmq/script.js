@@ -29,7 +29,7 @@ function* ofPattern(asked, start) {
 // BullMQ's script in Redis adds the interval to the time at which the last job was due.
 function* ofEvery({ every, next, endDate }, start) {
   let due = next + Math.max(0, Math.floor((start - next) / every)) * every;
-  for (; !endDate || due <= endDate; due += every) yield due;
+  for (; !endDate || due <= endDate; due += every) yield Math.floor(due);
 }
 
 function upcoming(asked) {

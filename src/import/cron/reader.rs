@@ -80,10 +80,12 @@ impl Reader<'_> {
             (Field::Weekday, Dialect::CronParser) if item.ends_with('l') && item.len() > 1 => {
                 one(Day::LastOf(self.value(&item[..item.len() - 1])? % 7))
             }
-            (Field::Weekday, _) => match item.split_once('#') {
-                Some((day, nth)) => one(self.nth(day, nth)?),
-                None => Ok(None),
-            },
+            (Field::Weekday, dialect) if dialect != Dialect::Crontab => {
+                match item.split_once('#') {
+                    Some((day, nth)) => one(self.nth(day, nth)?),
+                    None => Ok(None),
+                }
+            }
             _ => Ok(None),
         }
     }
@@ -142,6 +144,10 @@ impl Reader<'_> {
         };
         let (first, by) = (self.field.first(), step.unwrap_or(1));
         let is_fugit = self.dialect == Dialect::Fugit;
+        // In a list of weekdays, fugit takes `*` for no day at all.
+        if is_fugit && self.field == Field::Weekday && item == "*" && self.text != "*" {
+            return Err(self.refuse("leave out the `*`, or write only the `*`"));
+        }
         if range == "*" || (range == "?" && self.is_of_days() && !is_fugit) {
             return Ok(self.walk(first, self.end_of_steps(), by));
         }

@@ -35,6 +35,7 @@ fn fugit_has_seconds_first_and_a_zone_last() {
         ("0 0 * * mon%2", json!("cannot")),
         ("0 0 * * mon#-2", json!("cannot")),
         ("0 0 * * mon#1,mon#3", json!("cannot")),
+        ("0 0 * * 1,*", json!("cannot")),
     ] {
         assert_eq!(written(text, Dialect::Fugit), expected, "{text}");
     }
@@ -60,6 +61,7 @@ fn each_library_has_corners_of_its_own() {
         ("0 0 * * sat-sun", Crontab, json!({"cron": "0 0 * * 0,6"})),
         ("0 0 1 1 ? 2027-2028", Crontab, json!({"cron": {"quartz": "0 0 0 1 1 ? 2027,2028"}})),
         ("5 0 0 1 1 * 2027", Crontab, json!({"cron": {"quartz": "5 0 0 1 1 ? 2027"}})),
+        ("0 3 * * 5#2", Crontab, json!("cannot")),
         ("h h * * *", Croniter, json!("cannot")),
         ("0 0 0 0", Croniter, json!("cannot")),
     ] {

@@ -10,7 +10,7 @@ use super::{old, options, queue_settings};
 use crate::import::cron::{self, Dialect};
 use crate::import::names::Names;
 use crate::import::redis_reader::RedisReader;
-use crate::import::{Difference, Found, ImportError, Job, lengths};
+use crate::import::{Difference, Found, ImportError, Job, json, lengths};
 use crate::text::instant;
 
 /// Sorted set: the name of each scheduler → when it was last seen.
@@ -70,7 +70,7 @@ pub(crate) fn from_cron(
             reader.address()
         )));
     }
-    found.set_queues(&queue_settings(false));
+    found.set_queues(|_| queue_settings(false));
     Ok(found)
 }
 
@@ -158,8 +158,11 @@ fn read_json(job: &mut Job, record: &Value, part: &str) -> Value {
             );
             Value::Null
         }
-        Some(text) => serde_json::from_str(text).unwrap_or_else(|_| {
-            job.cannot(format!("its `{part}` cannot be read"), Some("write them into the entry"));
+        Some(text) => json::read(text).unwrap_or_else(|why| {
+            job.cannot(
+                format!("its `{part}` cannot be read: {why}"),
+                Some("write them into an entry"),
+            );
             Value::Null
         }),
     }

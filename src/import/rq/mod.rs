@@ -3,6 +3,7 @@
 mod cron;
 mod options;
 mod scheduler;
+mod when;
 
 use std::path::PathBuf;
 

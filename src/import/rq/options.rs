@@ -11,11 +11,19 @@ const RESULT_TTL: i64 = 500;
 const CALLBACK_TIMEOUT: i64 = 60;
 
 pub(super) fn set_arguments(job: &mut Job, args: Value, kwargs: Value) {
-    if args.as_array().is_some_and(|args| !args.is_empty()) {
-        job.set("args", literal(args));
+    match &args {
+        Value::Null => {}
+        Value::Array(items) if items.is_empty() => {}
+        Value::Array(_) => job.set("args", literal(args)),
+        _ => job.cannot("its `args` are not a list", Some("pass a list of arguments")),
     }
-    if kwargs.as_object().is_some_and(|kwargs| !kwargs.is_empty()) {
-        job.set("kwargs", literal(kwargs));
+    match &kwargs {
+        Value::Null => {}
+        Value::Object(pairs) if pairs.is_empty() => {}
+        Value::Object(_) => job.set("kwargs", literal(kwargs)),
+        _ => {
+            job.cannot("its `kwargs` are not a mapping", Some("pass a mapping of names to values"))
+        }
     }
 }
 

@@ -1,17 +1,18 @@
 //! rq-scheduler: a sorted set of jobs. Each is a hash of RQ, with the schedule in its `meta`.
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use downbeat_time::{UnixMs, Zone};
+use downbeat_time::UnixMs;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::when::{self, Due};
 use super::{old, options, queue_settings};
-use crate::import::cron::{self, Dialect};
 use crate::import::names::Names;
 use crate::import::redis_reader::{Hash, RedisReader};
-use crate::import::{Difference, Found, ImportError, Job, lengths};
-use crate::worker::rq::{StoredCall, stored_call, stored_meta};
+use crate::import::{Difference, Found, ImportError, Job};
+use crate::worker::rq::{Changed, StoredCall, stored_call, stored_meta};
 
 /// Sorted set: job id → when it is due, in seconds since 1970.
 const SCHEDULED: &str = "rq:scheduler:scheduled_jobs";
@@ -42,25 +43,24 @@ pub(crate) fn from_scheduler(
     let zone = timezone.unwrap_or_else(|| "UTC".to_owned());
     let keys: Vec<Vec<u8>> =
         scheduled.iter().map(|(id, _)| [JOB.as_bytes(), id].concat()).collect();
-    let (mut names, mut jobs, mut is_json) = (Names::default(), Vec::new(), false);
+    let (mut names, mut jobs, mut are_json) = (Names::default(), Vec::new(), Vec::new());
     for ((id, due), held) in scheduled.iter().zip(reader.hgetall(&keys)?) {
         let id = String::from_utf8_lossy(id);
         let read = held.and_then(|hash| match hash.is_empty() {
             true => Err("its job is gone".to_owned()),
             false => Ok(hash),
         });
-        #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
-        let due = UnixMs((due * 1000.0) as i64);
+        let read = read.map(|hash| (stored_call(field(&hash, "data")), hash));
+        are_json.push(read.as_ref().ok().and_then(|(call, _)| Some(call.as_ref().ok()?.is_json)));
         jobs.push(match read {
-            Ok(hash) => {
-                let call = stored_call(field(&hash, "data"));
-                is_json |= call.as_ref().is_ok_and(|call| call.is_json);
+            Ok((call, hash)) => {
                 let call = call.map_err(|error| error.to_string());
-                job(&id, &hash, call, Due { due, now, zone: &zone }, &mut names)
+                job(&id, &hash, call, Due { score: *due, now, zone: &zone }, &mut names)
             }
             Err(why) => Job::left_out(names.unique(&id), why, Some("schedule it again")),
         });
     }
+    let json_queues = keep_one_serializer(&mut jobs, &are_json);
     let mut found = Found {
         source: format!("rq-scheduler in {}", reader.address()),
         old: Some(old(python, "rq-scheduler", &zone)),
@@ -69,8 +69,30 @@ pub(crate) fn from_scheduler(
         jobs,
         ..Found::default()
     };
-    found.set_queues(&queue_settings(is_json));
+    found.set_queues(|queue| queue_settings(json_queues.contains(queue)));
     Ok(found)
+}
+
+/// Returns the queues most of whose jobs are JSON. The workers of a queue read one serializer, so jobs of the other are
+/// left out; `are_json` says what each job is, if it can be read.
+fn keep_one_serializer(jobs: &mut [Job], are_json: &[Option<bool>]) -> HashSet<String> {
+    let mut more_json: HashMap<String, isize> = HashMap::new();
+    for (job, is_json) in jobs.iter().zip(are_json) {
+        let count = more_json.entry(job.text("queue").to_owned()).or_default();
+        *count += is_json.map_or(0, |is_json| if is_json { 1 } else { -1 });
+    }
+    more_json.retain(|_, more| *more > 0);
+    let json_queues: HashSet<String> = more_json.into_keys().collect();
+    for (job, is_json) in jobs.iter_mut().zip(are_json) {
+        let is_odd = |is_json: bool| is_json != json_queues.contains(job.text("queue"));
+        let Some(is_json) = is_json.filter(|is_json| is_odd(*is_json)) else { continue };
+        let (own, others) = if is_json { ("JSON", "pickles") } else { ("a pickle", "JSON") };
+        job.cannot(
+            format!("it is {own}, and most jobs of its queue are {others}: workers read only one of them"),
+            Some("give it a queue of its own, whose workers read it"),
+        );
+    }
+    json_queues
 }
 
 fn notes(zone: &str) -> Vec<String> {
@@ -83,15 +105,6 @@ fn notes(zone: &str) -> Vec<String> {
          each slot has an id of its own."
             .to_owned(),
     ]
-}
-
-/// When a job is due next, and how to read its line.
-#[derive(Clone, Copy)]
-struct Due<'z> {
-    due: UnixMs,
-    now: UnixMs,
-    /// The zone of lines.
-    zone: &'z str,
 }
 
 fn job(
@@ -110,19 +123,20 @@ fn job(
     let is_chosen = Uuid::parse_str(id).is_err();
     let mut job = Job::new(names.unique(if is_chosen || func.is_empty() { id } else { &func }));
     job.set("task", func.clone());
-    let meta = match field(hash, "meta") {
-        [] => Map::new(),
+    let (meta, changed) = match field(hash, "meta") {
+        [] => (Map::new(), Changed::default()),
         bytes => stored_meta(bytes).unwrap_or_else(|error| {
             job.cannot(format!("its `meta` cannot be read: {error}"), Some("schedule it again"));
-            Map::new()
+            (Map::new(), Changed::default())
         }),
     };
-    when(&mut job, &meta, due);
+    note_changes(&mut job, "`meta` holds", changed);
+    when::set(&mut job, &meta, due);
     let queue = String::from_utf8_lossy(field(hash, "origin"));
     job.set("queue", if queue.is_empty() { "default" } else { &*queue });
     match call {
         Ok(call) => {
-            note_changes(&mut job, &call);
+            note_changes(&mut job, "arguments hold", call.changed);
             options::set_arguments(&mut job, call.args, call.kwargs);
         }
         Err(why) => job.cannot(
@@ -161,47 +175,8 @@ fn set_options(job: &mut Job, hash: &Hash, described: &str, func: &str) {
     }
 }
 
-fn when(job: &mut Job, meta: &Map<String, Value>, Due { due, now, zone }: Due<'_>) {
-    let due_text = Zone::utc().to_rfc3339(due);
-    let repeat = meta.get("repeat").and_then(Value::as_u64);
-    // rq-scheduler stops when the count reaches 0 after a job, so at 0 it still sends one.
-    let left = repeat.map(|repeat| repeat.max(1));
-    let interval = meta.get("interval").and_then(Value::as_f64).filter(|length| *length > 0.0);
-    match (meta.get("cron_string").and_then(Value::as_str), interval) {
-        (_, Some(seconds)) => {
-            lengths::set_every(job, seconds);
-            job.set("anchor", due_text.clone());
-            #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
-            let is_far = due.0.saturating_sub(now.0) > (seconds * 1000.0) as i64;
-            if is_far {
-                job.set("start", due_text);
-            }
-            job.differs(Difference::Drift);
-            job.theirs = json!({"interval": seconds, "next": due.0, "repeat": left});
-        }
-        (Some(line), None) => {
-            cron::set(job, line, Dialect::Crontab);
-            job.theirs = json!({"cron": line, "timezone": zone, "repeat": left});
-        }
-        (None, None) => {
-            job.set("at", due_text.clone());
-            job.theirs = json!({"at": due.0});
-            if due <= now {
-                job.cannot(
-                    format!("it was due once, at {due_text}, which is past"),
-                    Some("let rq-scheduler send it before you stop rq-scheduler"),
-                );
-            }
-        }
-    }
-    if let Some(left) = left {
-        job.set("limit", left);
-    }
-}
-
 /// Leaves the job out if the worker would get arguments of another type; a tuple may become a list.
-fn note_changes(job: &mut Job, call: &StoredCall) {
-    let changed = call.changed;
+fn note_changes(job: &mut Job, holder: &str, changed: Changed) {
     let lost = [
         (changed.bytes, "bytes"),
         (changed.number, "a number that JSON cannot hold"),
@@ -211,15 +186,36 @@ fn note_changes(job: &mut Job, call: &StoredCall) {
     let lost: Vec<&str> = lost.iter().filter(|(is, _)| *is).map(|(_, what)| *what).collect();
     if !lost.is_empty() {
         job.cannot(
-            format!("its arguments hold {}", lost.join(", ")),
+            format!("its {holder} {}", lost.join(", ")),
             Some("pass texts, numbers, lists and mappings with texts as keys"),
         );
     }
     if changed.tuple {
-        job.differs(Difference::Other("a tuple in its arguments arrives as a list".to_owned()));
+        job.differs(Difference::Other("a tuple arrives as a list".to_owned()));
     }
 }
 
 fn field<'h>(hash: &'h Hash, name: &str) -> &'h [u8] {
     hash.get(name.as_bytes()).map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::Grade;
+
+    #[test]
+    fn a_job_whose_serializer_is_not_that_of_its_queue_is_left_out() {
+        let job = |queue: &str| {
+            let mut job = Job::new("x");
+            job.set("queue", queue);
+            job
+        };
+        let mut jobs = ["a", "a", "a", "b", "b", "b", "c"].map(job);
+        let are_json = [Some(false), Some(false), Some(true), Some(true), None, None, Some(false)];
+        let json_queues = keep_one_serializer(&mut jobs, &are_json);
+        assert_eq!(json_queues, HashSet::from(["b".to_owned()]));
+        let left_out = |job: &Job| job.grade() == Grade::Cannot;
+        assert_eq!(jobs.each_ref().map(left_out), [false, false, true, false, false, false, false]);
+    }
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::import::cron::{self, Dialect};
 use crate::import::literal::literal;
-use crate::import::{Difference, Job};
+use crate::import::{Difference, Job, json};
 use crate::worker::{Protocol as _, SidekiqQueue};
 
 /// The class that runs jobs of ActiveJob.
@@ -21,12 +21,6 @@ const OF_EACH_JOB: [&str; 9] = [
     "wrapped",
     "description",
 ];
-
-/// Keys without the colon of Ruby's symbols: `:cron` is `cron`.
-pub(super) fn without_colons(fields: Map<String, Value>) -> Map<String, Value> {
-    let bare = |key: String| key.strip_prefix(':').map(str::to_owned).unwrap_or(key);
-    fields.into_iter().map(|(key, value)| (bare(key), value)).collect()
-}
 
 /// A job from the fields of its file or hash. `message` is what sidekiq-cron pushes, with the options of the class; a
 /// file does not have it.
@@ -47,9 +41,18 @@ pub(super) fn from_fields(
     }
     cron::set(&mut job, &line, Dialect::Fugit);
     note_seconds(&mut job);
+    if line.contains('&') {
+        job.differs(Difference::Other(
+            "fugit before 1.7 does not understand `&`, and sidekiq-cron then does not run the job"
+                .to_owned(),
+        ));
+    }
     job.theirs = json!({"cron": line});
     let queue = queue(&mut job, fields, message.as_ref(), is_active_job);
-    let mut args = arguments(fields.get("args"));
+    let mut args = arguments(fields.get("args")).unwrap_or_else(|why| {
+        job.cannot(why, Some("write its arguments into an entry"));
+        Vec::new()
+    });
     if is_true(&text("date_as_argument")) {
         args.push(json!("{{ slot | unix }}"));
         job.differs(Difference::Other(
@@ -90,10 +93,10 @@ pub(super) fn from_fields(
     job
 }
 
-/// A field as a text, a symbol of Ruby without its colon; empty if there is none.
+/// A field as a text; empty if there is none.
 fn text(fields: &Map<String, Value>, key: &str) -> String {
     match fields.get(key) {
-        Some(Value::String(text)) => text.strip_prefix(':').unwrap_or(text).trim().to_owned(),
+        Some(Value::String(text)) => text.trim().to_owned(),
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
     }
@@ -141,21 +144,30 @@ fn queue(
     format!("{prefix}{}{queue}", delimiter.as_deref().unwrap_or("_"))
 }
 
-/// The items of a list, or anything else as the only argument. A hash holds them as JSON.
-fn arguments(args: Option<&Value>) -> Vec<Value> {
+/// The items of a list, or anything else as the only argument. A text may hold them as JSON.
+fn arguments(args: Option<&Value>) -> Result<Vec<Value>, String> {
     let read = match args {
-        Some(Value::String(text)) => match serde_json::from_str(text) {
+        Some(Value::String(text)) => match json::read(text) {
             Ok(read) => read,
+            Err(why) if is_like_json(text) => {
+                return Err(format!("its arguments look like JSON, and cannot be read: {why}"));
+            }
             Err(_) => Value::from(vec![text.clone()]),
         },
         Some(other) => other.clone(),
         None => Value::Null,
     };
-    match literal(read) {
+    Ok(match literal(read) {
         Value::Null => Vec::new(),
         Value::Array(items) => items,
         other => vec![other],
-    }
+    })
+}
+
+/// Whether Ruby may read a text as JSON, although it is none here: Ruby's numbers have no limit.
+fn is_like_json(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with(['[', '{', '"']) || text.parse::<f64>().is_ok()
 }
 
 /// Sets how often Sidekiq retries a job: as the job says, else its class.
@@ -166,7 +178,16 @@ fn set_retries(job: &mut Job, fields: &Map<String, Value>, message: Option<&Map<
     let text = retry.as_str().map_or_else(|| retry.to_string(), str::to_owned);
     match (&*text, text.parse::<u32>()) {
         ("true", _) => {}
+        // Here, 0 is sent as `false`.
         ("false", _) => job.set("options", json!({"retry": 0})),
+        (_, Ok(0)) => {
+            job.set("options", json!({"retry": 0}));
+            job.differs(Difference::Other(
+                "with `retry: 0`, Sidekiq keeps a failed job among the dead; here it is dropped, as with \
+                 `retry: false`"
+                    .to_owned(),
+            ));
+        }
         (_, Ok(times)) => job.set("options", json!({"retry": times})),
         (_, Err(_)) => job.differs(Difference::Dropped(format!("`retry` of {text}"))),
     }
@@ -195,43 +216,4 @@ fn set_headers(job: &mut Job, message: Map<String, Value>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::import::Grade;
-
-    fn from_file(fields: Value) -> Job {
-        let Value::Object(fields) = fields else { panic!() };
-        from_fields("x".to_owned(), &without_colons(fields), None)
-    }
-
-    #[test]
-    fn a_job_of_a_file_becomes_an_entry() {
-        let job = from_file(json!({
-            ":cron": "0 6 * * * Europe/Berlin", "class": "Report", "queue": "low", "args": {"a": "{{"},
-            "status": "disabled", "description": "Daily.", "retry": false,
-        }));
-        assert_eq!(job.grade(), Grade::Same);
-        assert_eq!(
-            Value::Object(job.keys),
-            json!({
-                "task": "Report", "timezone": "Europe/Berlin", "cron": "0 6 * * *",
-                "args": [{"a": r#"{{ "{{" }}"#}], "queue": "low", "options": {"retry": 0}, "enabled": false,
-                "description": "Daily.",
-            })
-        );
-    }
-
-    #[test]
-    fn what_the_file_does_not_say_or_ruby_computes_is_named() {
-        let job = from_file(json!({"cron": "0 6 * * *", "class": "A", "date_as_argument": true}));
-        assert_eq!(job.keys["args"], json!(["{{ slot | unix }}"]));
-        assert_eq!(job.differences.len(), 2);
-        let job = from_file(json!({"cron": "0 6 * * *", "class": "A", "queue": "<%= queue %>"}));
-        assert_eq!(job.grade(), Grade::Cannot);
-        let job = from_file(json!({
-            "cron": "0 6 * * *", "class": "A", "queue": "q", "active_job": "1", "queue_name_prefix": "shop",
-        }));
-        assert_eq!(job.text("queue"), "shop_q");
-        assert_eq!(job.text("task"), WRAPPER);
-    }
-}
+mod tests;

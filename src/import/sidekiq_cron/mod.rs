@@ -2,6 +2,7 @@
 
 mod job;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -10,7 +11,9 @@ use super::compare::OldScheduler;
 use super::interpreter::Interpreter;
 use super::names::Names;
 use super::redis_reader::{Hash, RedisReader};
-use super::{Found, ImportError, Job, yaml};
+use super::yaml::{self, Item};
+use super::{Found, ImportError, Job, json};
+use crate::escape::{MAX_SHOWN, escape, shorten};
 use crate::regular_file;
 
 /// Asks fugit, with which sidekiq-cron reads lines.
@@ -19,6 +22,8 @@ const SCRIPT: &str = include_str!("script.rb");
 const MAX_FILE: u64 = 16 << 20;
 /// Set of the keys of all jobs before version 2. Since then, each namespace has a set: `cron_jobs:NAMESPACE`.
 const JOBS: &str = "cron_jobs";
+/// What to do about a job of a file that cannot be read.
+const WRITE_A_JOB: &str = "write a mapping with a `class` and a `cron`, of plain values";
 /// The namespace of jobs that name none.
 const DEFAULT_NAMESPACE: &str = "default";
 
@@ -33,35 +38,57 @@ pub(crate) fn from_file(path: &Path, ruby: Option<PathBuf>) -> Result<Found, Imp
         regular_file::read(path, MAX_FILE).map_err(|error| ImportError::of_file(path, error))?;
     let text = String::from_utf8(bytes)
         .map_err(|_| ImportError::Invalid(format!("{shown}: it is not UTF-8")))?;
-    let jobs = match yaml::read(&shown, &text) {
-        Ok(jobs) => jobs,
+    let items = match yaml::read(&shown, &text) {
+        Ok(items) => items,
         Err(error) if text.contains("<%") => {
             let hint = "it holds ERB, which is not run; import the output of `erb FILE`";
             return Err(ImportError::Invalid(format!("{error}; {hint}")));
         }
         Err(error) => return Err(error),
     };
-    let jobs: Vec<(String, Value)> = match jobs {
-        Value::Object(jobs) => jobs.into_iter().collect(),
-        Value::Array(jobs) => {
-            let name = |job: &Value| job["name"].as_str().unwrap_or_default().to_owned();
-            jobs.into_iter().map(|job| (name(&job), job)).collect()
-        }
-        _ => Vec::new(),
-    };
-    if jobs.is_empty() {
+    if items.is_empty() {
         let hint = "a schedule file of sidekiq-cron maps names to jobs";
         return Err(ImportError::Invalid(format!("{shown}: it holds no jobs; {hint}")));
     }
+    let (items, notes) = last_of_each_name(items);
     let mut names = Names::default();
-    let jobs = jobs.into_iter().map(|(name, fields)| {
-        let name = names.unique(name.strip_prefix(':').unwrap_or(&name));
-        match fields {
-            Value::Object(fields) => job::from_fields(name, &job::without_colons(fields), None),
-            _ => Job::left_out(name, "it is not a mapping", Some("write a `class` and a `cron`")),
+    let jobs = items.into_iter().map(|(name, value)| {
+        let name = names.unique(&name);
+        match value {
+            Ok(Value::Object(fields)) => job::from_fields(name, &fields, None),
+            Ok(_) => Job::left_out(name, "it is not a mapping", Some(WRITE_A_JOB)),
+            Err(why) => Job::left_out(name, why, Some(WRITE_A_JOB)),
         }
     });
-    Ok(found(format!("sidekiq-cron's {shown}"), jobs.collect(), None, ruby))
+    let mut found = found(format!("sidekiq-cron's {shown}"), jobs.collect(), None, ruby);
+    found.notes.extend(notes);
+    Ok(found)
+}
+
+type Named = (String, Result<Value, String>);
+
+/// The jobs by their names. Of several with one name, sidekiq-cron keeps the last: the notes say which are not kept.
+fn last_of_each_name(items: Vec<Item>) -> (Vec<Named>, Vec<String>) {
+    let mut last: HashMap<String, usize> = HashMap::new();
+    let (mut named, mut notes) = (Vec::new(), Vec::new());
+    for item in items.into_iter().rev() {
+        let of_job = || Some(item.value.as_ref().ok()?.get("name")?.as_str()?.to_owned());
+        let name = item.name.clone().or_else(of_job).unwrap_or_default();
+        let kept = last.get(&name).filter(|_| !name.is_empty());
+        if let Some(kept) = kept {
+            notes.push(format!(
+                "The job `{}` on line {} comes again on line {kept}, and sidekiq-cron keeps only that one.",
+                shorten(&escape(&name), MAX_SHOWN),
+                item.line
+            ));
+        } else {
+            last.insert(name.clone(), item.line);
+            named.push((name, item.value));
+        }
+    }
+    named.reverse();
+    notes.reverse();
+    (named, notes)
 }
 
 /// Imports the jobs in Redis; `prefix` is that of `redis-namespace`.
@@ -93,13 +120,12 @@ pub(crate) fn from_redis(
     let mut jobs = Vec::new();
     for (key, held) in keys.iter().zip(reader.hgetall(&keys)?) {
         jobs.push(match held {
-            Ok(hash) if hash.is_empty() => continue,
-            Ok(hash) => from_hash(&hash, &mut names),
-            Err(why) => Job::left_out(
-                names.unique(&String::from_utf8_lossy(key)),
-                why,
-                Some("create it again"),
-            ),
+            Ok(hash) if !hash.is_empty() => from_hash(&hash, &mut names),
+            held => {
+                let why = held.err().unwrap_or_else(|| "its hash is gone".to_owned());
+                let name = names.unique(&String::from_utf8_lossy(key));
+                Job::left_out(name, why, Some("create it again, if it is still needed"))
+            }
         });
     }
     Ok(found(format!("sidekiq-cron in {}", reader.address()), jobs, prefix, ruby))
@@ -118,8 +144,14 @@ fn from_hash(hash: &Hash, names: &mut Names) -> Job {
         Some(namespace) if namespace != DEFAULT_NAMESPACE => format!("{namespace}/{name}"),
         _ => name.to_owned(),
     };
-    let message = text_of("message").and_then(|text| serde_json::from_str(text).ok());
-    job::from_fields(names.unique(&name), &fields, Some(message.unwrap_or_default()))
+    let message = text_of("message").map_or(Ok(Value::Null), json::read);
+    let members = message.as_ref().ok().and_then(Value::as_object).cloned();
+    let mut job = job::from_fields(names.unique(&name), &fields, Some(members.unwrap_or_default()));
+    if let Err(why) = message {
+        let why = format!("its message cannot be read: {why}");
+        job.cannot(why, Some("write its arguments and options into an entry"));
+    }
+    job
 }
 
 fn found(source: String, jobs: Vec<Job>, prefix: Option<String>, ruby: Option<PathBuf>) -> Found {
@@ -139,6 +171,6 @@ fn found(source: String, jobs: Vec<Job>, prefix: Option<String>, ruby: Option<Pa
         old: Some(OldScheduler { interpreter, request: Map::new() }),
         ..Found::default()
     };
-    found.set_queues(&settings);
+    found.set_queues(|_| settings.clone());
     found
 }

@@ -63,7 +63,12 @@ fn parts(call: Value) -> Result<(String, Value, Value), DecodeError> {
         return Err(DecodeError::Malformed("a call of another form"));
     };
     match <[Value; 4]>::try_from(parts) {
-        Ok([Value::String(task), Value::Null, args, kwargs]) => Ok((task, args, kwargs)),
+        Ok(
+            [Value::String(task), Value::Null, args @ Value::Array(_), kwargs @ Value::Object(_)],
+        ) => Ok((task, args, kwargs)),
+        Ok([Value::String(_), Value::Null, ..]) => {
+            Err(DecodeError::Malformed("a call whose arguments are not a list and a mapping"))
+        }
         Ok(_) => Err(DecodeError::Malformed("a call of a method of an object")),
         Err(_) => Err(DecodeError::Malformed("a call of another form")),
     }
@@ -86,32 +91,33 @@ pub(crate) struct StoredCall {
 pub(crate) fn stored_call(data: &[u8]) -> Result<StoredCall, DecodeError> {
     let data = inflated(data)?;
     let is_json = !is_pickle(&data);
-    let (call, changed) = if is_json {
-        (value(&data)?, Changed::default())
-    } else {
-        unpickle::to_json_with_changes(&data)?
-    };
+    let (call, changed) = value_with_changes(&data)?;
     let (func, args, kwargs) = parts(call)?;
     Ok(StoredCall { func, args, kwargs, is_json, changed })
 }
 
 /// Reads the field `meta` of a job's hash.
-pub(crate) fn stored_meta(meta: &[u8]) -> Result<Map<String, Value>, DecodeError> {
-    match value(meta)? {
-        Value::Object(meta) => Ok(meta),
+pub(crate) fn stored_meta(meta: &[u8]) -> Result<(Map<String, Value>, Changed), DecodeError> {
+    match value_with_changes(meta)? {
+        (Value::Object(meta), changed) => Ok((meta, changed)),
         _ => Err(DecodeError::Malformed("`meta` is not a mapping")),
     }
 }
 
 /// Decodes a pickle or JSON.
 fn value(bytes: &[u8]) -> Result<Value, DecodeError> {
-    if is_pickle(bytes) {
-        return Ok(unpickle::to_json(bytes)?);
-    }
-    serde_json::from_slice(bytes).map_err(DecodeError::NeitherPickleNorJson)
+    value_with_changes(bytes).map(|(value, _)| value)
 }
 
-/// A pickle begins with the opcode of its protocol number.
+fn value_with_changes(bytes: &[u8]) -> Result<(Value, Changed), DecodeError> {
+    if is_pickle(bytes) {
+        return Ok(unpickle::to_json_with_changes(bytes)?);
+    }
+    let value = serde_json::from_slice(bytes).map_err(DecodeError::NeitherPickleNorJson)?;
+    Ok((value, Changed::default()))
+}
+
+/// A pickle of protocol 2 or later begins with the opcode of its protocol number.
 fn is_pickle(bytes: &[u8]) -> bool {
     bytes.first() == Some(&0x80)
 }

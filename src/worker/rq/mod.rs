@@ -17,6 +17,7 @@ pub(crate) use self::decode::{StoredCall, stored_call, stored_meta};
 pub use self::dotted::check as check_dotted;
 pub use self::options::{Callback, Dependency, RqOptions};
 pub use self::queue::{RqQueue, Serializer};
+pub(crate) use super::python::unpickle::Changed;
 use super::{
     DecodeError, Location, Message, Next, Protocol, RedisCommand, ResultForm, ResultKey, Task,
     TaskResult, Unsendable, Waiting, WorkerKind, Writes,
