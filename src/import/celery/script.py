@@ -364,8 +364,13 @@ def upcoming(asked, entries, app, request):
 def runs(schedule, asked, request):
     """Asks the schedule when it is due after its last run, as beat does, but with a clock that is set each time."""
     start, count = instant(request["from"]), min(request["count"], asked.get("limit") or request["count"])
-    if "start" in asked:
-        start = max(start, instant(asked["start"]) - timedelta(milliseconds=1))
+    found, end = [], instant(asked["end"]) if "end" in asked else None
+    if "start" in asked and instant(asked["start"]) > start:
+        start = instant(asked["start"])
+        if asked.get("since") == asked["start"]:
+            found.append(asked["start"])  # A task that is overdue at its start runs then.
+        else:
+            start -= timedelta(milliseconds=1)
     last = last_run(schedule, asked, start) if "since" in asked else start
     if hasattr(schedule, "rrule"):
         # RedBeat asks its rule for the first date after the last run. That is the next date of the rule.
@@ -375,7 +380,6 @@ def runs(schedule, asked, request):
     zone = getattr(schedule, "nowfun", None) and schedule.nowfun().tzinfo or getattr(schedule, "tz", None)
     zone = zone or timezone.utc
     schedule.nowfun = lambda: clock["now"].astimezone(zone)
-    found, end = [], instant(asked["end"]) if "end" in asked else None
     while len(found) < count:
         due = next_run(schedule, last.astimezone(zone), clock, zone)
         if due is None or due <= last or (end and due > end):
@@ -393,9 +397,9 @@ def instant(milliseconds):
 def last_run(schedule, asked, start):
     """The last run of an interval before `start`, if it has run on time since its last known run."""
     since = instant(asked["since"])
-    every = getattr(schedule, "run_every", timedelta(0))
-    if asked.get("start") == asked["since"]:
-        return since - every  # A task that is overdue at its start runs then.
+    every = getattr(schedule, "run_every", None)
+    if every is None:
+        return start
     if since >= start or every <= timedelta(0) or schedule.relative:
         return since
     return since + (start - since) // every * every
