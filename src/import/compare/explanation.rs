@@ -186,14 +186,17 @@ fn steps(list: &[UnixMs], time: impl Fn(UnixMs) -> i64) -> Vec<i64> {
 
 /// The first distance between neighbours in which the clock does not change.
 fn calm_step(list: &[UnixMs], zone: &Zone) -> Option<i64> {
-    let calm = list.windows(2).find(|pair| zone.offset_at(pair[0]) == zone.offset_at(pair[1]))?;
+    let calm = list.windows(2).find(|pair| change_in(pair, zone) == 0)?;
     Some(calm[1].0 - calm[0].0)
 }
 
 /// Whether each step has this length, give or take a change of the clock in it.
 fn is_even(list: &[UnixMs], step: i64, zone: &Zone) -> bool {
-    list.windows(2).all(|pair| {
-        let change = 1000 * i64::from(zone.offset_at(pair[1]) - zone.offset_at(pair[0]));
-        (pair[1].0 - pair[0].0 - step).abs() <= change.abs()
-    })
+    let mut pairs = list.windows(2);
+    pairs.all(|pair| (pair[1].0 - pair[0].0 - step).abs() <= change_in(pair, zone))
+}
+
+/// By how much the clock changes between two instants. A change right before the first counts: it may have moved it.
+fn change_in(pair: &[UnixMs], zone: &Zone) -> i64 {
+    1000 * i64::from(zone.offset_at(pair[1]) - zone.offset_at(pair[0] - NEAR_CHANGE)).abs()
 }
