@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{NonEmptyStringValueParser, RangedU64ValueParser};
 use clap::{Args, Subcommand};
 use clap_complete::ArgValueCandidates;
 
@@ -129,7 +129,11 @@ pub struct Importing {
 #[derive(Debug, Args)]
 pub struct CeleryBeat {
     /// The application, as for `celery -A`
-    #[arg(value_name = "APP", required_unless_present = "print_script")]
+    #[arg(
+        value_name = "APP",
+        required_unless_present = "print_script",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
     pub app: Option<String>,
     /// The application's Python [default: that of the active virtual environment, else python3]
     #[arg(long, value_name = "PATH")]
@@ -209,7 +213,7 @@ pub struct Redbeat {
 #[derive(Debug, Args)]
 pub struct Application {
     /// The application, as for `celery -A`; it knows routes, options of tasks, and the default queue
-    #[arg(long, value_name = "APP")]
+    #[arg(long, value_name = "APP", value_parser = NonEmptyStringValueParser::new())]
     pub app: Option<String>,
     /// The application's Python [default: that of the active virtual environment, else python3]
     #[arg(long, value_name = "PATH")]

@@ -9,6 +9,8 @@ pub(crate) enum Difference {
     Anchor,
     /// A length was rounded to what is possible here; the text says from what to what.
     Rounded(String),
+    /// The old scheduler sends a job once at its start, whatever its schedule says.
+    AtStart,
     /// Something in the job has no counterpart and is left out; the text names it.
     Dropped(String),
     /// The old scheduler computes an event of the sun for the wrong height.
@@ -30,6 +32,7 @@ impl Difference {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Difference::Anchor => "anchor",
+            Difference::AtStart => "start",
             Difference::Rounded(_) => "rounded",
             Difference::Dropped(_) => "dropped",
             Difference::Horizon => "horizon",
@@ -47,6 +50,10 @@ impl Difference {
             Difference::Anchor => {
                 "the old scheduler counts the interval from its own start or its last run; here slots are counted \
                  from 1970-01-01 in UTC, or from `anchor`"
+            }
+            Difference::AtStart => {
+                "beat also sends the job once at its `start_time`, whatever its schedule says; here its first slot is \
+                 that of the schedule"
             }
             Difference::Rounded(_) => "a length is rounded",
             Difference::Dropped(_) => "what has no counterpart here is left out",
@@ -78,6 +85,7 @@ impl Difference {
     pub(crate) fn detail(&self) -> &str {
         match self {
             Difference::Anchor
+            | Difference::AtStart
             | Difference::Horizon
             | Difference::Unrouted
             | Difference::Drift

@@ -22,6 +22,8 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 const TOO_LONG: &str = "did not answer within 5 minutes; look whether it waits for something while it is imported, \
                         or compare fewer instants";
 const TOO_MUCH: &str = "answered more than 256 MiB; compare fewer instants";
+/// After so long, people are told what is waited for.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// A program and a script of ours for it.
 #[derive(Clone, Debug)]
@@ -61,12 +63,24 @@ impl Interpreter {
             .map_err(|error| {
                 fail(format!("cannot be run: {error}; name another with {}", self.option))
             })?;
-        let spoken = converse(&mut child, request.to_string());
+        let say_wait = || {
+            let waited_for = self.program.display();
+            let _ = writeln!(
+                io::stderr(),
+                "waiting for {waited_for}, for {} minutes at most…",
+                TIMEOUT.as_secs() / 60
+            );
+        };
+        let spoken = converse(&mut child, request.to_string(), say_wait);
         let status = child.wait().map_err(|error| fail(error.to_string()))?;
         let Spoken { answer, complaint } = spoken.map_err(|error| fail(error.to_string()))?;
         if !status.success() {
             let last = complaint.trim_end().lines().next_back().unwrap_or("it said nothing");
             return Err(fail(format!("{status}: {last}")));
+        }
+        if answer.is_empty() {
+            let why = "it ended without an answer; is it the right program?";
+            return Err(fail(format!("{why} Name another with {}", self.option)));
         }
         serde_json::from_slice(&answer)
             .map_err(|error| fail(format!("its answer is not as expected: {error}")))
@@ -80,7 +94,7 @@ struct Spoken {
 
 /// Writes the request and reads both outputs until they end. Kills the child if it takes too long or writes too
 /// much.
-fn converse(child: &mut Child, request: String) -> io::Result<Spoken> {
+fn converse(child: &mut Child, request: String, say_wait: impl FnOnce()) -> io::Result<Spoken> {
     let (Some(mut input), Some(output), Some(errors)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
@@ -95,8 +109,11 @@ fn converse(child: &mut Child, request: String) -> io::Result<Spoken> {
         let _ = finished.send(read.map(|_| answer));
     });
     let complaint = thread::spawn(move || end_of(errors));
-    let answer = answer.recv_timeout(TIMEOUT).unwrap_or_else(|_| Err(io::Error::other(TOO_LONG)));
-    let answer = match answer {
+    let answer = answer.recv_timeout(SILENCE).or_else(|_| {
+        say_wait();
+        answer.recv_timeout(TIMEOUT.saturating_sub(SILENCE))
+    });
+    let answer = match answer.unwrap_or_else(|_| Err(io::Error::other(TOO_LONG))) {
         Ok(answer) if answer.len() as u64 > MAX_ANSWER => Err(io::Error::other(TOO_MUCH)),
         other => other,
     };
@@ -141,6 +158,8 @@ mod tests {
         let missing = Interpreter { program: "/nowhere/python".into(), ..shell("") };
         let missing = missing.ask::<Value>(&json!(1)).unwrap_err().to_string();
         assert!(missing.ends_with("; name another with --shell PATH"), "{missing}");
+        let nothing = shell("exit 0").ask::<Value>(&json!(1)).unwrap_err().to_string();
+        assert!(nothing.contains("ended without an answer"), "{nothing}");
         let odd = shell("echo hello").ask::<Value>(&json!(1)).unwrap_err().to_string();
         assert!(odd.contains("its answer is not as expected"), "{odd}");
     }

@@ -56,6 +56,8 @@ pub(crate) struct Found {
     pub(crate) jobs: Vec<Job>,
     /// `queues` of the service's configuration: those that are not plain Celery queues.
     pub(crate) queues: Map<String, Value>,
+    /// Whether the jobs go to a RabbitMQ, as those of some Celery applications do.
+    pub(crate) is_amqp: bool,
     /// What concerns the source as a whole, one sentence each.
     pub(crate) notes: Vec<String>,
     /// How to ask the old scheduler's own code when a job fires; `None` if it has no code that can be asked.

@@ -32,7 +32,7 @@ pub(crate) struct Verified {
 /// If what is left is still refused, which only settings of queues can be the reason for.
 pub(crate) fn verify(found: &mut Found, tzdata: &Tzdata) -> Result<Verified, ImportError> {
     let settings = write::settings_file(found);
-    let service = ServiceConfig::parse(PathBuf::from("downbeat.yaml"), &settings);
+    let service = ServiceConfig::parse(PathBuf::from("downbeat.yaml"), &settings, found.is_amqp);
     let service = service.map_err(|problems| refused("the settings of its queues", &problems))?;
     loop {
         let Written { text, lines } = write::schedule_file(found);
@@ -85,6 +85,21 @@ mod tests {
         let why = &found.jobs[1].cannot.as_ref().unwrap().why;
         assert!(why.contains("61"), "{why}");
         assert!(verified.text.contains("# left out: "), "{}", verified.text);
+    }
+
+    #[test]
+    fn a_route_is_for_a_rabbitmq() {
+        let grade = |is_amqp: bool| {
+            let mut job = Job::new("x");
+            for (key, value) in [("every", "1m"), ("queue", "q"), ("exchange", "ex"), ("task", "t")]
+            {
+                job.set(key, value);
+            }
+            let mut found = Found { jobs: vec![job], is_amqp, ..Found::default() };
+            verify(&mut found, &Tzdata::load()).unwrap();
+            found.jobs[0].grade()
+        };
+        assert_eq!([grade(true), grade(false)], [Grade::Same, Grade::Cannot]);
     }
 
     #[test]

@@ -161,6 +161,18 @@ fn an_application_that_cannot_be_imported_says_why_and_nothing_is_written() {
         nowhere.contains("/nowhere/python: cannot be run") && nowhere.contains("--python PATH"),
         "{nowhere}"
     );
+    for (code, expected) in [
+        ("app = (", "odd.py:1: SyntaxError: "),
+        ("import sys\nsys.exit(3)", "odd.py:2: the application ended Python"),
+        (
+            "from celery import Celery\napp = Celery('odd')\napp.conf.beat_schedule = {'b': 5}",
+            "the entry 'b' of `beat_schedule` is not an entry",
+        ),
+    ] {
+        fs::write(place.path().join("odd.py"), code).unwrap();
+        let said = place.run(&["import", "celery-beat", "odd", "--python", &python]).refused(1);
+        assert!(said.contains(expected), "{said}");
+    }
     assert!(!place.path().join("moved").exists());
     let script = place.run(&["import", "celery-beat", "--print-script"]).ok();
     assert!(script.contains("def main():"), "{script}");

@@ -22,17 +22,20 @@ fn import(place: &Place, source: &[&str]) -> Report {
 
 #[test]
 fn an_application_of_the_newest_celery_is_proved() {
-    application("", &["same"]);
+    needs!(Python, Apart);
+    let file = application("", &["same"]);
+    assert!(file.contains("within: 2h\n"), "{file}");
 }
 
 #[test]
 fn an_application_of_an_old_celery_is_proved() {
+    needs!(Python, Apart);
     // It computes the astronomical dusk for the afternoon.
     application("celery==5.2.7", &["differs", "same"]);
 }
 
-fn application(package: &str, sun: &[&str]) {
-    needs!(Python, Apart);
+/// Returns the schedule file.
+fn application(package: &str, sun: &[&str]) -> String {
     let place = place_with(package);
     fs::copy(folder().join("vocabulary.py"), place.path().join("vocabulary.py")).unwrap();
     let report = import(&place, &["celery-beat", "vocabulary"]);
@@ -47,15 +50,39 @@ fn application(package: &str, sun: &[&str]) {
         ("shop.tasks.decorated", &["same"]),
         ("shop.tasks.unregistered", &["same"]),
         ("shop.tasks.own_apply_async", &["differs"]),
+        ("shop.tasks.own_shadow_name", &["differs"]),
         ("shop.tasks.broken_router", &["differs"]),
+        ("shop.tasks.routed_with_expires", &["differs"]),
+        ("shop.tasks.unsendable", &["cannot"]),
+        ("shop.tasks.decorated_unsendable", &["cannot"]),
+        ("shop.tasks.to_fast", &["same"]),
+        ("shop.tasks.to_default", &["same"]),
+        ("shop.tasks.to_media", &["same"]),
+        ("shop.tasks.to_logs", &["same"]),
+        ("shop.tasks.to_news", &["same"]),
         ("added with set", &["same"]),
     ] {
         assert_eq!(report.grades(word), grades, "{word}");
     }
     let file = fs::read_to_string(place.path().join("moved/schedules/celery-beat.yaml")).unwrap();
-    for expected in ["queue: by_function\n", "queue: mail\n", "within: 2h\n"] {
+    for expected in ["queue: by_function\n", "queue: mail\n", "ignore_result: false"] {
         assert!(file.contains(expected), "{expected}: {file}");
     }
+    let chain = file.find("shop.tasks.first").zip(file.find("shop.tasks.last"));
+    assert!(chain.is_some_and(|(first, last)| first < last), "{chain:?}");
+    for queue in ["fast", "media", "logs", "news"] {
+        let task = format!("task: shop.tasks.to_{queue}\n");
+        let keys = file.split(&task).skip(1).map(|rest| rest.split("task: ").next().unwrap());
+        let (right, wrong): (Vec<&str>, Vec<&str>) =
+            keys.partition(|keys| keys.contains(&format!("queue: {queue}\n")));
+        assert!(!right.is_empty() && wrong.is_empty(), "{queue}: {wrong:?}");
+    }
+    let settings = fs::read_to_string(place.path().join("moved/downbeat.yaml")).unwrap();
+    assert!(
+        settings.contains("news: {fanout: true, options: {routing_key: default}}"),
+        "{settings}"
+    );
+    file
 }
 
 #[test]

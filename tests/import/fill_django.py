@@ -121,11 +121,13 @@ for at in [datetime(2027, 1, 1, tzinfo=timezone.utc), datetime(2030, 6, 1, 9, 30
 
 # Bounds.
 later = datetime(2027, 3, 1, 12, 0, tzinfo=timezone.utc)
-for columns in [{"start_time": NOW}, {"start_time": later}, {"expires": later}, {"one_off": True},
+for columns in [{"start_time": NOW}, {"start_time": later},
+                {"start_time": later + timedelta(minutes=30)}, {"expires": later}, {"one_off": True},
                 {"start_time": later, "one_off": True}, {"one_off": True, "total_run_count": 1},
                 {"expires": NOW - timedelta(days=300)}, {"start_time": NOW, "expires": later, "enabled": False},
                 {"enabled": False}]:
     add(cron("0", "9"), "shop.tasks.bounded", **columns)
+    add(cron("0"), "shop.tasks.bounded", last_run_at=None, **columns)
     add(every(30, "minutes"), "shop.tasks.bounded", **columns)
     add(every(30, "minutes"), "shop.tasks.bounded", last_run_at=None, **{k: v for k, v in columns.items()})
 

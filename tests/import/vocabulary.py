@@ -3,6 +3,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from uuid import UUID
 
+import celery
 from celery import Celery, group
 from celery.schedules import BaseSchedule, crontab, schedule, solar
 from kombu import Exchange, Queue
@@ -57,6 +58,13 @@ class Moody(crontab):
         return False, 60.0
 
 
+class Shifted(crontab):
+    """A subclass with a clock of its own."""
+
+    def now(self):
+        return super().now() + timedelta(hours=1)
+
+
 def berlin():
     return datetime.now(app.timezone)
 
@@ -99,12 +107,14 @@ add(BusinessHours(), "shop.tasks.subclass")
 add(Slowly(), "shop.tasks.subclass")
 add(Lunar(), "shop.tasks.own")
 add(Moody(minute=0), "shop.tasks.own")
+add(Shifted(minute=0), "shop.tasks.own")
 
 for timing in [10, 10.0, 0.5, 0.1, 0.05, 1.0005, 90, timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1),
                timedelta(hours=5), timedelta(days=1), timedelta(days=7), timedelta(weeks=2), timedelta(days=1.5),
                schedule(timedelta(minutes=3)), schedule(600), 86400, timedelta(milliseconds=1500), 0, -5.0]:
     add(timing, "shop.tasks.interval")
-for seconds in [10, 60, 90, 300, 3600, 5400, 4 * 3600, 86400, 3 * 86400]:
+for seconds in [10, 60, 90, 300, 3600, 5400, 4 * 3600, 86400, 3 * 86400, 7 * 86400,
+                1e6]:
     add(schedule(timedelta(seconds=seconds), relative=True), "shop.tasks.relative")
 add(timedelta(hours=1), "shop.tasks.relative", relative=True)
 for event in ["dawn_astronomical", "dawn_nautical", "dawn_civil", "sunrise", "solar_noon", "sunset", "dusk_civil",
@@ -128,23 +138,36 @@ for options in [
     {"link": app.signature("shop.tasks.done", args=(1,))}, {"link": [app.signature("shop.tasks.done", immutable=True)]},
     {"link_error": app.signature("shop.tasks.failed", kwargs={"who": "ops"}, options={"queue": "fast"})},
     {"link": group([app.signature("shop.tasks.done"), app.signature("shop.tasks.done")], app=app)},
-    {"chain": [app.signature("shop.tasks.done")]},
+    {"chain": [app.signature("shop.tasks.last"), app.signature("shop.tasks.first")]}, {"ignore_result": False},
 ]:
     add(noon, "shop.tasks.options", options=options)
+for queue, options in [
+    ("fast", {"queue": "fast", "routing_key": "media.video"}), ("fast", {"queue": "fast", "exchange": "media"}),
+    ("default", {"exchange": "news"}), ("default", {"exchange": "", "routing_key": "fast"}),
+    ("media", {"exchange": "media", "routing_key": "media.video"}), ("logs", {"exchange": "logs", "routing_key": "a.b"}),
+    ("logs", {"queue": "logs"}), ("news", {"queue": "news"}),
+]:
+    add(noon, "shop.tasks.to_" + queue, options=options)
+add(noon, "shop.tasks.to_news")
 for parts in [
     {"args": [{"when": datetime(2026, 1, 1, tzinfo=timezone.utc)}]}, {"args": [Decimal("1.50"), UUID(int=7)]},
     {"args": [object()]}, {"args": [{1, 2}]}, {"args": [float("nan")]}, {"args": [2**64]}, {"args": [2**64 - 1]},
     {"kwargs": {"text": "{{ slot }} and {{"}}, {"kwargs": {"Ünïcode — 日本語": "\x00\x1b[31m\u202e"}},
-    {"args": ["'; rm -rf /", "yes", "12:30", "# no", ""]}, {"kwargs": {"bytes": b"\xff"}},
+    {"args": ["'; rm -rf /", "yes", "12:30", "# no", ""]}, {"kwargs": {"bytes": b"\xff"}}, {"args": "abc"},
 ]:
     add(noon, "shop.tasks.arguments", **parts)
+for parts in [{"args": 3}, {"kwargs": 3}, {"args": ["\ud800"]}, {"kwargs": {"\udfff": 1}},
+              {"options": {"expires": timedelta(1)}}, {"options": {"time_limit": timedelta(1)}}]:
+    add(noon, "shop.tasks.unsendable", **parts)
+add(noon, "shop.tasks.decorated_unsendable", args=(1,))
 if BeatLazyFunc:
     add(noon, "shop.tasks.lazy", args=[BeatLazyFunc(lambda: 1)])
     add(noon, "shop.tasks.lazy", kwargs={"deep": [BeatLazyFunc(lambda: 1)]})
-for name in ["名前 ✓ with 'quotes', {braces}: and #hash", "{{ slot }}", "yes", "~", "a: b", "tab\tand\u202ebidi",
+for name in ["名前 ✓ with 'quotes', {braces}: and #hash", "{{ slot }}", "yes", "~", "a: b", "\ud800", "tab\tand\u202ebidi",
              "x" * 201]:
     add(noon, "shop.tasks.names", name=name)
-for task in ["decorated", "routed", "routed_by_function", "unregistered", "own_apply_async", "broken_router"]:
+for task in ["decorated", "routed", "routed_by_function", "unregistered", "own_apply_async", "own_shadow_name", "broken_router",
+             "routed_with_expires"]:
     add(noon, f"shop.tasks.{task}", args=(1, 2))
 
 
@@ -160,13 +183,17 @@ def route(name, args, kwargs, options, task=None, **rest):
 app.conf.update(
     timezone="Europe/Berlin",
     beat_schedule=entries,
-    beat_cron_starting_deadline=7200,
     task_default_queue="default",
-    task_routes=(route, {"shop.tasks.routed": {"queue": "slow"}, "shop.mail.*": {"queue": "mail"}}),
+    task_routes=(route, {"shop.tasks.routed": {"queue": "slow"}, "shop.mail.*": {"queue": "mail"}, "shop.tasks.to_news": "news",
+                         "shop.tasks.routed_with_expires": {"queue": "slow", "expires": 33}}),
     task_queues=[Queue("default"), Queue("fast"), Queue("media", Exchange("media"), routing_key="media.video"),
-                 Broadcast("news")],
+                 Queue("logs", Exchange("logs", type="topic"), routing_key="a.#"), Broadcast("news")],
     task_create_missing_queues=True,
 )
+
+
+if celery.VERSION >= (5, 3):
+    app.conf.beat_cron_starting_deadline = 7200
 
 
 class Locked(app.Task):
@@ -174,17 +201,33 @@ class Locked(app.Task):
         return super().apply_async(*args, **kwargs)
 
 
+class Shadowed(app.Task):
+    def shadow_name(self, args, kwargs, options):
+        return "somebody else"
+
+
 def anything(*args, **kwargs):
     """What most tasks do."""
 
 
 for name in {entry["task"] for entry in entries.values()} - {"shop.tasks.unregistered", "shop.tasks.decorated",
-                                                             "shop.tasks.own_apply_async"}:
+                                                             "shop.tasks.own_apply_async", "shop.tasks.own_shadow_name",
+                                                             "shop.tasks.decorated_unsendable"}:
     app.task(name=name)(anything)
 
 
 @app.task(name="shop.tasks.decorated", queue="deco", priority=5, expires=120, time_limit=30, ignore_result=True)
 def decorated(x, y):
+    return x + y
+
+
+@app.task(name="shop.tasks.decorated_unsendable")
+def decorated_unsendable(x, y):
+    return x + y
+
+
+@app.task(name="shop.tasks.own_shadow_name", base=Shadowed)
+def own_shadow_name(x, y):
     return x + y
 
 

@@ -95,10 +95,17 @@ impl ServiceConfig {
     }
 
     /// Loads the text of a configuration file that would be at `file`, and nothing else: neither flags nor
-    /// variables. Queues are taken to be on a Redis.
-    pub(crate) fn parse(file: PathBuf, text: &str) -> Result<ServiceConfig, Vec<Problem>> {
-        let broker = Some(Secret::from("redis://127.0.0.1:6379/0".to_owned()));
-        let overrides = Overrides { broker, caller: Caller::Command, ..Overrides::default() };
+    /// variables. Queues are taken to be on a Redis, or on a RabbitMQ with the state on a Redis.
+    pub(crate) fn parse(
+        file: PathBuf,
+        text: &str,
+        is_amqp: bool,
+    ) -> Result<ServiceConfig, Vec<Problem>> {
+        let redis = Some(Secret::from("redis://127.0.0.1:6379/0".to_owned()));
+        let amqp = Some(Secret::from("amqp://127.0.0.1:5672//".to_owned()));
+        let (broker, state) = if is_amqp { (amqp, redis) } else { (redis, None) };
+        let overrides =
+            Overrides { broker, state, caller: Caller::Command, ..Overrides::default() };
         from_text(overrides, &|_| None, Some(file), None, text)
     }
 

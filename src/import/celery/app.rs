@@ -15,6 +15,9 @@ use crate::import::compare::OldScheduler;
 use crate::import::interpreter::Interpreter;
 use crate::import::{Found, ImportError, Job, MAX_JOBS, lengths, names, zones};
 
+/// The routing key of a fanout that names none.
+const FANOUT_KEY: &str = "celery";
+
 /// What the script says of an application, and of its own entries or those of a store.
 #[derive(Debug, Deserialize)]
 pub(super) struct App<E> {
@@ -27,6 +30,10 @@ pub(super) struct App<E> {
     /// `beat_cron_starting_deadline` in seconds.
     pub(super) deadline: Option<f64>,
     accept_content: Vec<String>,
+    /// Whether the application is of a subclass of `Celery` with its own `send_task`.
+    own_send_task: bool,
+    /// Functions that may change a message before it is sent.
+    receivers: Vec<String>,
     scheduler: String,
     /// Whether crontabs of django-celery-beat read the clocks of their own zones.
     pub(super) zone_aware: bool,
@@ -67,6 +74,7 @@ pub(crate) fn from_app(
         notes: app.notes(app.entries.iter().map(|entry| &entry.message)),
         queues: app.queues(app.entries.iter().map(|entry| &entry.message)),
         old: Some(OldScheduler { interpreter, request }),
+        is_amqp,
         ..Found::default()
     };
     found.notes.extend(app.other_scheduler());
@@ -150,6 +158,23 @@ impl<E> App<E> {
                     .to_owned(),
             );
         }
+        if self.own_send_task {
+            notes.push(
+                "The application's class has its own `send_task`, which is not called.".to_owned(),
+            );
+        }
+        if !self.receivers.is_empty() {
+            notes.push(format!(
+                "These receivers of the signal `before_task_publish` may change messages; they are not called: {}.",
+                self.receivers.join(", ")
+            ));
+        }
+        if self.is_amqp() {
+            notes.push(
+                "The application's broker is RabbitMQ: run with `broker: amqp://…` and `state: redis://…`."
+                    .to_owned(),
+            );
+        }
         if !self.accept_content.iter().any(|kind| kind.contains("json")) {
             notes.push(format!(
                 "Workers accept only {}, and downbeat sends JSON: add `json` to `accept_content`.",
@@ -164,15 +189,19 @@ impl<E> App<E> {
         &self,
         messages: impl Iterator<Item = &'m Message>,
     ) -> Map<String, Value> {
-        let options = queue_options(&self.transport_options);
+        let common =
+            if self.is_amqp() { Map::new() } else { queue_options(&self.transport_options) };
         let mut queues = Map::new();
         for message in messages {
-            let mut settings = Map::new();
+            let (mut settings, mut options) = (Map::new(), common.clone());
             if message.fanout {
                 settings.insert("fanout".to_owned(), json!(true));
+                if !self.is_amqp() && message.routing_key != FANOUT_KEY {
+                    options.insert("routing_key".to_owned(), json!(message.routing_key));
+                }
             }
             if !options.is_empty() {
-                settings.insert("options".to_owned(), Value::Object(options.clone()));
+                settings.insert("options".to_owned(), Value::Object(options));
             }
             if !settings.is_empty() {
                 queues.insert(message.queue.clone(), Value::Object(settings));

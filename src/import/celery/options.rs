@@ -24,7 +24,7 @@ const WITHOUT_EFFECT: [&str; 12] = [
 ];
 
 /// Sets the keys of an entry from options as a message would carry them.
-pub(super) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
+pub(super) fn set(job: &mut Job, options: &Map<String, Value>) {
     let mut own = Map::new();
     for (name, value) in options {
         match (&**name, value) {
@@ -34,17 +34,12 @@ pub(super) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
             ("time_limit" | "soft_time_limit", Value::Number(seconds)) => {
                 limit(&mut own, name, seconds)
             }
-            ("ignore_result", Value::Bool(false)) => {}
             ("ignore_result" | "shadow" | "argsrepr" | "kwargsrepr", value) => {
                 own.insert(name.clone(), value.clone());
             }
             ("headers", Value::Object(own)) => headers(job, own.clone()),
             ("headers", _) => {}
             ("link" | "link_error" | "chain", value) => following(job, &mut own, name, value),
-            ("exchange" | "routing_key", Value::String(text)) if is_amqp && !text.is_empty() => {
-                job.set(name, text.clone());
-            }
-            ("exchange" | "routing_key" | "exchange_type", _) => {}
             ("serializer", Value::String(serializer)) if serializer == "json" => {}
             ("serializer", value) => job.differs(Difference::Other(format!(
                 "the body is JSON, not {}: workers must accept it",
@@ -72,8 +67,11 @@ pub(super) fn set(job: &mut Job, options: &Map<String, Value>, is_amqp: bool) {
 }
 
 fn headers(job: &mut Job, mut own: Map<String, Value>) {
-    // Every message has it here.
-    own.shift_remove("periodic_task_name");
+    let own_name = own.shift_remove("periodic_task_name");
+    if own_name.is_some_and(|name| name != job.name) {
+        let dropped = "the header `periodic_task_name` is the name of the entry here";
+        job.differs(Difference::Dropped(dropped.to_owned()));
+    }
     if !own.is_empty() {
         job.set("headers", literal(Value::Object(own)));
     }
@@ -109,9 +107,11 @@ fn limit(own: &mut Map<String, Value>, name: &str, seconds: &serde_json::Number)
     own.insert(name.to_owned(), value);
 }
 
-/// Tasks that follow, as signatures without their empty parts.
+/// Tasks that follow, as signatures without their empty parts. A message has a chain backwards, so that the worker takes
+/// the next task from its end.
 fn following(job: &mut Job, own: &mut Map<String, Value>, name: &str, value: &Value) {
     let list = match value {
+        Value::Array(list) if name == "chain" => list.iter().rev().collect(),
         Value::Array(list) => list.iter().collect(),
         one => vec![one],
     };
@@ -151,7 +151,7 @@ mod tests {
 
     fn with(options: Value) -> Job {
         let mut job = Job::new("x");
-        set(&mut job, options.as_object().unwrap(), false);
+        set(&mut job, options.as_object().unwrap());
         job
     }
 
@@ -159,7 +159,7 @@ mod tests {
     fn options_become_keys_of_the_entry() {
         let job = with(json!({
             "priority": 3, "expires": 8.0, "time_limit": 300.0, "ignore_result": true, "retry": true,
-            "headers": {"x": "{{"}, "exchange": "celery", "link": {"task": "a.b", "args": [], "kwargs": {}, "options": {}, "subtask_type": null, "immutable": true},
+            "headers": {"x": "{{"}, "link": {"task": "a.b", "args": [], "kwargs": {}, "options": {}, "subtask_type": null, "immutable": true},
         }));
         assert_eq!(
             Value::Object(job.keys),
@@ -184,5 +184,18 @@ mod tests {
                 .is_some()
         );
         assert_eq!(with(json!({"serializer": "pickle"})).differences.len(), 1);
+        let named = with(json!({"headers": {"periodic_task_name": "other"}}));
+        assert_eq!(named.differences.len(), 1);
+        assert_eq!(with(json!({"headers": {"periodic_task_name": "x"}})).differences, []);
+    }
+
+    #[test]
+    fn a_chain_is_written_in_the_order_in_which_its_tasks_run() {
+        let task = |name: &str| json!({"task": name, "subtask_type": null});
+        let job = with(json!({"chain": [task("third"), task("second")], "ignore_result": false}));
+        assert_eq!(
+            job.keys["options"],
+            json!({"chain": [{"task": "second"}, {"task": "third"}], "ignore_result": false})
+        );
     }
 }

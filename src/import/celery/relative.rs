@@ -23,6 +23,10 @@ pub(super) fn set(job: &mut Job, seconds: f64, last_run: Option<UnixMs>, zone: &
     )]
     let count = (seconds / f64::from(unit)).floor() as u32;
     if count == 1 {
+        if seconds > f64::from(unit) {
+            // Its first run depends on the last one.
+            job.differs(Difference::Anchor);
+        }
         return job.set("cron", line);
     }
     if last_run.is_none() {

@@ -9,6 +9,8 @@ import itertools
 import json
 import os
 import sys
+import traceback
+import weakref
 from datetime import datetime, timedelta, timezone
 
 KNOWN = {
@@ -23,6 +25,10 @@ FIELDS = ("minute", "hour", "day_of_week", "day_of_month", "month_of_year")
 RRULE = ("freq", "interval", "wkst", "count", "bysetpos", "bymonth", "bymonthday", "byyearday", "byeaster",
          "byweekno", "byweekday", "byhour", "byminute", "bysecond")
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+# What a schedule may not override, or it runs at other times than its base.
+TIMING = {"is_due", "remaining_estimate", "remaining_delta", "now", "to_local", "tz", "maybe_make_aware"}
+# Options that Celery takes from the call alone: in a route, old versions ignore them, and new ones fail.
+OF_CALL = {"expires", "time_limit", "soft_time_limit", "countdown", "eta", "link", "link_error", "shadow", "chain"}
 # Options for the sender itself, which are not part of a message.
 OF_SENDER = {"producer", "connection", "publisher", "router", "result_cls", "retry_policy", "app"}
 
@@ -33,7 +39,7 @@ def main():
     os.dup2(2, 1)
     sys.stdout = sys.stderr  # downbeat shows the last line, which should be the error.
     request = json.load(sys.stdin)
-    app = find(request["app"]) if request.get("app") else bare(request.get("timezone"))
+    app = imported(request["app"]) if request.get("app") else bare(request.get("timezone"))
     if "schedules" in request:
         entries = scheduled(app) if request.get("app") else {}
         answer = [upcoming(asked, entries, app, request) for asked in request["schedules"]]
@@ -47,10 +53,31 @@ def main():
     answers.flush()
 
 
+def imported(name):
+    """The application, whose code may end Python."""
+    sys.path.insert(0, os.getcwd())
+    try:
+        return find(name)
+    except SystemExit as error:
+        sys.exit(f"{place(error)}the application ended Python while it was imported (SystemExit: {error.code})")
+
+
+def place(error):
+    """`FILE:LINE: ` of the error in the application's own code; empty if it is elsewhere."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}: "
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if is_own_file(frame.filename)]
+    return f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
+
+
+def is_own_file(path):
+    of_python = os.path.dirname(os.__file__)
+    return os.path.isfile(path) and "site-packages" not in path and not path.startswith(of_python)
+
+
 def find(name):
     from celery.app.utils import find_app
 
-    sys.path.insert(0, os.getcwd())
     app = find_app(name)
     app.loader.import_default_modules()
     app.finalize(auto=True)
@@ -72,8 +99,18 @@ def scheduled(app):
     from celery.beat import Scheduler
 
     scheduler = Scheduler(app=app, lazy=True)
+    for name, written in app.conf.beat_schedule.items():
+        try:
+            scheduler._maybe_entry(name, written)
+        except Exception as error:
+            sys.exit(f"the entry {name!r} of `beat_schedule` is not an entry: {type(error).__name__}: {error}")
     scheduler.setup_schedule()
-    return scheduler.schedule
+    return {readable(name): entry for name, entry in scheduler.schedule.items()}
+
+
+def readable(name):
+    """A name as UTF-8 can carry it."""
+    return str(name).encode("utf-8", "backslashreplace").decode()
 
 
 def last_runs(path):
@@ -105,8 +142,8 @@ def moment(option):
 
 def in_order(app, entries):
     """The entries in the order of `beat_schedule`, which Celery does not keep."""
-    places = {name: place for place, name in enumerate(app.conf.beat_schedule)}
-    return sorted(entries.items(), key=lambda pair: (places.get(pair[0], len(places)), str(pair[0])))
+    places = {readable(name): place for place, name in enumerate(app.conf.beat_schedule)}
+    return sorted(entries.items(), key=lambda pair: (places.get(pair[0], len(places)), pair[0]))
 
 
 def describe(app, entries):
@@ -121,12 +158,23 @@ def describe(app, entries):
         "enable_utc": bool(conf.enable_utc),
         "broker": (str(conf.broker_write_url or conf.broker_url or "")).partition(":")[0],
         "transport_options": {key: options[key] for key in kept if key in options},
-        "deadline": conf.beat_cron_starting_deadline,
+        "deadline": conf.get("beat_cron_starting_deadline"),
         "accept_content": sorted(str(kind) for kind in conf.accept_content or ()),
         "scheduler": str(conf.beat_scheduler),
         "zone_aware": zone_aware(),
+        "own_send_task": is_own(app.__class__, "send_task"),
+        "receivers": receivers(),
         "entries": entries,
     }
+
+
+def receivers():
+    """The functions that may change a message before it is sent."""
+    from celery.signals import before_task_publish
+
+    found = [receiver for _, receiver in before_task_publish.receivers or ()]
+    found = [receiver() if isinstance(receiver, weakref.ref) else receiver for receiver in found]
+    return sorted({getattr(receiver, "__qualname__", repr(receiver)) for receiver in found if receiver is not None})
 
 
 def zone_aware():
@@ -139,7 +187,7 @@ def zone_aware():
 
 
 def entry(app, name, found, last_run):
-    described = {"name": str(name), "schedule": spec(found.schedule), **message(app, found)}
+    described = {"name": name, "schedule": spec(found.schedule), **message(app, found)}
     if last_run is not None and described["schedule"]["type"] == "interval":
         described["last_run"] = (aware(last_run) - EPOCH) // timedelta(milliseconds=1)
     return described
@@ -151,46 +199,94 @@ def message(app, found):
     task = app.tasks.get(found.task)
     options = dict(found.options or {})
     if task is not None:
-        if is_own(type(task), "apply_async"):
-            problems.append(["apply_async", type(task).__qualname__])
+        overridden = [method for method in ("apply_async", "shadow_name") if is_own(type(task), method)]
+        problems.extend(["method", method, type(task).__qualname__] for method in overridden)
         options = {**task._get_exec_options(), **options}
         options = {key: value for key, value in options.items() if value is not None}
-    routed = dict(options)
-    try:
-        args, kwargs = list(found.args or ()), dict(found.kwargs or {})
-        routed = app.amqp.router.route(dict(options), found.task, args, kwargs, task)
-    except Exception as error:  # A router is the application's code.
-        problems.append(["route", f"{type(error).__name__}: {error}"[:200]])
-    queue = target(app, routed, problems)
-    exchange = getattr(queue, "exchange", None)
+    args, kwargs = arguments(found, task, problems)
+    routed = route(app, found, options, (args, kwargs, task), problems)
     return {
-        "task": found.task,
+        "task": plain(found.task, "task", problems) or "",
         "registered": task is not None,
-        "args": plain(found.args, "args", problems),
-        "kwargs": plain(dict(found.kwargs or {}), "kwargs", problems),
-        "queue": getattr(queue, "name", None) or str(queue),
-        "fanout": getattr(exchange, "type", None) == "fanout",
+        "args": plain(args, "args", problems),
+        "kwargs": plain(kwargs, "kwargs", problems),
+        **destination(app, routed, problems),
         "options": plain_options(routed, problems),
         "problems": problems,
     }
 
 
-def target(app, routed, problems):
-    """The queue that gets the message. If it names an exchange or a routing key, that may not be its queue."""
-    queue = routed.pop("queue", None) or app.amqp.default_queue
-    exchange, key = named(routed.get("exchange")), routed.get("routing_key")
-    if not exchange and not key:
-        return queue
-    if exchange == "":
-        return key
+def arguments(found, task, problems):
+    """What beat calls the task with, if the task takes that."""
+    try:
+        args, kwargs = list(found.args or ()), {**(found.kwargs or {})}
+        if getattr(task, "typing", False) and hasattr(task, "__header__"):
+            task.__header__(*args, **kwargs)
+        return args, kwargs
+    except Exception as error:
+        problems.append(["unsendable", f"{type(error).__name__}: {error}"[:200]])
+        return found.args, found.kwargs
+
+
+def route(app, found, options, call, problems):
+    """The options with those of the route. An option of the entry wins."""
+    from celery.beat import Scheduler
+
+    if "celery_beat_task" in Scheduler.apply_async.__code__.co_consts:
+        # Beat sets this header, so the headers of a route never count.
+        if not isinstance(options.setdefault("headers", {}), dict):
+            problems.append(["unsendable", "its headers are not a mapping"])
+    try:
+        routed = app.amqp.router.route(dict(options), found.task, *call)
+    except Exception as error:  # A router is the application's code.
+        problems.append(["route", f"{type(error).__name__}: {error}"[:200]])
+        return dict(options)
+    added = sorted(OF_CALL & (set(routed) - set(options)))
+    problems.extend(["in_route", option] for option in added)
+    return {key: option for key, option in routed.items() if key not in added}
+
+
+def destination(app, options, problems):
+    """Exchange and routing key as Celery's `send_task_message` finds them, and the queue that gets the message."""
+    queue, exchange = options.pop("queue", None), named(options.pop("exchange", None))
+    key, kind = options.pop("routing_key", None), options.pop("exchange_type", None)
+    if queue is None and exchange is None:
+        queue = app.amqp.default_queue
     if isinstance(queue, str):
         queue = app.amqp.queues[queue]
-    exchange, key = exchange or queue.exchange.name, key or queue.routing_key
-    for bound in [queue, *app.amqp.queues.values()]:
-        if bound.exchange.name == exchange and (bound.exchange.type == "fanout" or bound.routing_key == key):
-            return bound
-    problems.append(["unbound", str(exchange), str(key)])
-    return queue
+    kind = kind or (queue.exchange.type if queue else "direct")
+    if (not exchange or not key) and kind == "direct":
+        exchange, key = "", queue.name if queue else None
+    elif exchange is None:
+        exchange = queue.exchange.name or named(app.amqp.default_exchange)
+        key = key or queue.routing_key or app.conf.task_default_routing_key
+    fanout, names = receiving(app, queue, exchange, key)
+    if not names:
+        problems.append(["unbound", str(exchange), str(key)])
+    elif len(names) > 1:
+        problems.append(["several", ", ".join(names[1:])])
+    first = names[0] if names else (queue or app.amqp.default_queue).name
+    return {"queue": first, "fanout": fanout, "exchange": exchange or "", "routing_key": key or ""}
+
+
+def receiving(app, queue, exchange, key):
+    """Whether the exchange is a fanout, and the queues that get the message; a fanout has the name of its exchange."""
+    from kombu.transport.virtual.exchange import TopicExchange
+
+    if not exchange:
+        return False, [key] if key else []
+    topics, names = TopicExchange(None), []
+    for known in filter(None, [queue, *app.amqp.queues.values()]):
+        for bound in [known, *(known.bindings or ())]:
+            if named(bound.exchange) != exchange:
+                continue
+            if bound.exchange.type == "fanout":
+                return True, [exchange]
+            pattern = topics.key_to_pattern(bound.routing_key or "")
+            is_topic = bound.exchange.type == "topic"
+            if topics._match(pattern, key or "") if is_topic else bound.routing_key == key:
+                names.append(known.name)
+    return False, list(dict.fromkeys(names))
 
 
 def named(exchange):
@@ -211,7 +307,7 @@ def spec(schedule):
     for base in cls.__mro__:
         kind = KNOWN.get(f"{base.__module__}.{base.__qualname__}")
         if kind is None:
-            if {"is_due", "remaining_estimate", "remaining_delta"} & set(vars(base)):
+            if TIMING & set(vars(base)):
                 break
             continue
         return {"type": kind, **PARTS[kind](schedule)}
@@ -308,7 +404,9 @@ def plain(value, where, problems):
     if isinstance(value, Signature):
         value = dict(value)
     try:
-        return json.loads(dumps(value, allow_nan=False), parse_int=bounded)
+        read = json.loads(dumps(value, allow_nan=False), parse_int=bounded)
+        json.dumps(read, ensure_ascii=False).encode()  # Half a character is no UTF-8.
+        return read
     except Exception as error:
         problems.append(["json", where, f"{type(error).__name__}: {error}"[:200]])
         return None
@@ -319,11 +417,7 @@ def plain_options(options, problems):
     for key, option in options.items():
         if key in OF_SENDER:
             continue
-        if key == "exchange":
-            option = named(option)
-        elif isinstance(option, timedelta):
-            option = option.total_seconds()
-        elif isinstance(option, datetime):
+        if isinstance(option, datetime):
             option = {"instant": aware(option).isoformat()}
         carried[key] = plain(option, f"option {key}", problems)
     return carried
@@ -364,8 +458,13 @@ def upcoming(asked, entries, app, request):
 def runs(schedule, asked, request):
     """Asks the schedule when it is due after its last run, as beat does, but with a clock that is set each time."""
     start, count = instant(request["from"]), min(request["count"], asked.get("limit") or request["count"])
-    if "start" in asked:
-        start = max(start, instant(asked["start"]) - timedelta(milliseconds=1))
+    found, end = [], instant(asked["end"]) if "end" in asked else None
+    if "start" in asked and instant(asked["start"]) > start:
+        start = instant(asked["start"])
+        if asked.get("since") == asked["start"]:
+            found.append(asked["start"])  # A task that is overdue at its start runs then.
+        else:
+            start -= timedelta(milliseconds=1)
     last = last_run(schedule, asked, start) if "since" in asked else start
     if hasattr(schedule, "rrule"):
         # RedBeat asks its rule for the first date after the last run. That is the next date of the rule.
@@ -375,7 +474,6 @@ def runs(schedule, asked, request):
     zone = getattr(schedule, "nowfun", None) and schedule.nowfun().tzinfo or getattr(schedule, "tz", None)
     zone = zone or timezone.utc
     schedule.nowfun = lambda: clock["now"].astimezone(zone)
-    found, end = [], instant(asked["end"]) if "end" in asked else None
     while len(found) < count:
         due = next_run(schedule, last.astimezone(zone), clock, zone)
         if due is None or due <= last or (end and due > end):
@@ -393,9 +491,9 @@ def instant(milliseconds):
 def last_run(schedule, asked, start):
     """The last run of an interval before `start`, if it has run on time since its last known run."""
     since = instant(asked["since"])
-    every = getattr(schedule, "run_every", timedelta(0))
-    if asked.get("start") == asked["since"]:
-        return since - every  # A task that is overdue at its start runs then.
+    every = getattr(schedule, "run_every", None)
+    if every is None:
+        return start
     if since >= start or every <= timedelta(0) or schedule.relative:
         return since
     return since + (start - since) // every * every
@@ -493,6 +591,7 @@ PACKAGES = {"django_celery_beat": "django-celery-beat", "django": "Django",
 try:
     main()
 except ModuleNotFoundError as error:
-    if error.name != "celery":
-        raise
-    sys.exit("Celery is not installed in this Python; name the application's with --python")
+    missing = "Celery is not installed in this Python; name the application's with --python"
+    sys.exit(missing if error.name == "celery" else f"{place(error)}{error}")
+except Exception as error:
+    sys.exit(f"{place(error)}{type(error).__name__}: {getattr(error, 'msg', error)}")

@@ -88,6 +88,7 @@ fn by_application(app: App<Message>, named: Option<Arc<Zone>>) -> Result<Routed,
     let found = Found {
         notes: app.notes(app.entries.iter()),
         queues: app.queues(app.entries.iter()),
+        is_amqp: app.is_amqp(),
         ..Found::default()
     };
     let zone = named.map_or_else(|| app.zone(), Ok)?;
@@ -98,14 +99,15 @@ fn by_application(app: App<Message>, named: Option<Arc<Zone>>) -> Result<Routed,
 
 fn by_store(stored: &[StoredMessage], zone: Arc<Zone>) -> Routed {
     let message = |stored: &StoredMessage| {
+        let queue = stored.options.get("queue");
         let mut options = stored.options.clone();
-        let queue = options.remove("queue");
+        options.retain(|name, _| !["queue", "exchange", "routing_key"].contains(&&**name));
         Message {
             task: stored.task.clone(),
             registered: true,
             args: stored.args.clone(),
             kwargs: stored.kwargs.clone(),
-            queue: queue.as_ref().and_then(Value::as_str).unwrap_or(DEFAULT_QUEUE).to_owned(),
+            queue: queue.and_then(Value::as_str).unwrap_or(DEFAULT_QUEUE).to_owned(),
             options,
             ..Message::default()
         }
@@ -142,7 +144,8 @@ impl Routed {
         for name in ["exchange", "routing_key"] {
             if stored.options.get(name).and_then(Value::as_str).is_some_and(|name| !name.is_empty())
             {
-                let dropped = format!("`{name}`, which has a meaning on RabbitMQ only");
+                let dropped =
+                    format!("`{name}` is left out: the application knows which queue it leads to");
                 job.differs(Difference::Dropped(dropped));
             }
         }

@@ -27,6 +27,8 @@ const LAST_OLD_RULE: UnixMs = UnixMs(2_145_830_400_000);
 pub(crate) enum Explanation {
     /// The interval is counted from another instant; the steps are equal.
     Anchor,
+    /// The old scheduler sends a job at its start, whatever its schedule says.
+    AtStart,
     /// The zone's clock changes within three hours, or changed by half an hour within the day before.
     ClockChange,
     /// The entry has ended, as its difference says.
@@ -48,6 +50,7 @@ impl Explanation {
     pub(crate) fn in_words(self) -> &'static str {
         match self {
             Explanation::Anchor => "counted from another instant",
+            Explanation::AtStart => "sent at the start",
             Explanation::ClockChange => "at a change of the clock",
             Explanation::Ended => "after the end of the entry",
             Explanation::Horizon => "for the wrong height of the sun",
@@ -66,6 +69,8 @@ pub(super) struct Explainer<'a> {
     ours: &'a [UnixMs],
     /// What explains every difference of the job.
     overall: Option<Explanation>,
+    /// The start, if the old scheduler sends the job then, whatever its schedule says.
+    sent_at_start: Option<UnixMs>,
 }
 
 impl<'a> Explainer<'a> {
@@ -82,10 +87,15 @@ impl<'a> Explainer<'a> {
         let overall = match entry.timing {
             Timing::Every(_) if is_rounded => Some(Explanation::Rounded),
             Timing::Every(_) => moved(entry, theirs, ours, is_anchor_lost),
+            _ if is_anchor_lost => moved(entry, theirs, ours, true),
             Timing::Solar(_) if is_wrong_horizon => Some(Explanation::Horizon),
             _ => None,
         };
-        Explainer { entry, theirs, ours, overall }
+        let is_sent_at_start = job.differences.contains(&Difference::AtStart);
+        let start = entry.bounds.as_ref().and_then(|bounds| bounds.start);
+        let sent_at_start =
+            start.filter(|start| is_sent_at_start && theirs.binary_search(start).is_ok());
+        Explainer { entry, theirs, ours, overall, sent_at_start }
     }
 
     /// Why this instant is only on one side.
@@ -95,6 +105,8 @@ impl<'a> Explainer<'a> {
         let end = self.entry.bounds.as_ref().and_then(|bounds| bounds.end);
         if self.overall.is_some() {
             self.overall
+        } else if self.is_by_start(at) {
+            Some(Explanation::AtStart)
         } else if end.is_some_and(|end| at > end) {
             Some(Explanation::Ended)
         } else if reads_clock && is_near_change(zone, at) {
@@ -105,6 +117,12 @@ impl<'a> Explainer<'a> {
             let is_of_sun = matches!(self.entry.timing, Timing::Solar(_));
             (is_of_sun && self.has_neighbour(at)).then_some(Explanation::Sun)
         }
+    }
+
+    /// Whether it is the start, or the last slot of a limit in which the old scheduler counts the start.
+    fn is_by_start(&self, at: UnixMs) -> bool {
+        let is_last = self.entry.guards.limit.is_some() && self.ours.last() == Some(&at);
+        self.sent_at_start.is_some_and(|start| at == start || is_last)
     }
 
     /// Whether the other side has an instant nearby.
@@ -140,22 +158,45 @@ fn moved(
     ours: &[UnixMs],
     is_anchored_anew: bool,
 ) -> Option<Explanation> {
-    let on_the_wall = |at: &UnixMs| at.0 + 1000 * i64::from(entry.zone.offset_at(*at));
+    let zone = &*entry.zone;
     let is_anchored = is_anchored_anew || theirs.first() == ours.first();
-    let (real, expected) = (steps(theirs, |at| at.0), steps(ours, |at| at.0));
-    let is_step = |steps: &[i64]| {
-        steps.len() <= 1 && (expected.is_empty() || steps.is_empty() || steps == expected)
+    let wall = |at: UnixMs| at.0 + 1000 * i64::from(zone.offset_at(at));
+    let has_equal_steps = |time: &dyn Fn(UnixMs) -> i64| {
+        let (theirs, ours) = (steps(theirs, time), steps(ours, time));
+        theirs.len() <= 1
+            && ours.len() <= 1
+            && (theirs.is_empty() || ours.is_empty() || theirs == ours)
     };
-    if is_anchored_anew && is_step(&real) {
+    let is_equal = has_equal_steps(&|at| at.0);
+    let is_equal_on_wall = entry.timing.reads_wall_clock() && has_equal_steps(&wall);
+    if is_anchored_anew && (is_equal || is_equal_on_wall) {
         return Some(Explanation::Anchor);
     }
-    let is_on_the_wall = is_anchored && !is_step(&real) && is_step(&steps(theirs, on_the_wall));
-    is_on_the_wall.then_some(Explanation::WallClock)
+    let is_even = |step: i64| [theirs, ours].iter().all(|list| is_even(list, step, zone));
+    let is_moved = is_anchored && !is_equal && calm_step(ours, zone).is_some_and(is_even);
+    is_moved.then_some(Explanation::WallClock)
 }
 
 /// The distances between neighbours, each once.
-fn steps(list: &[UnixMs], time: impl Fn(&UnixMs) -> i64) -> Vec<i64> {
-    let mut steps: Vec<i64> = list.windows(2).map(|pair| time(&pair[1]) - time(&pair[0])).collect();
+fn steps(list: &[UnixMs], time: impl Fn(UnixMs) -> i64) -> Vec<i64> {
+    let mut steps: Vec<i64> = list.windows(2).map(|pair| time(pair[1]) - time(pair[0])).collect();
     steps.dedup();
     steps
+}
+
+/// The first distance between neighbours in which the clock does not change.
+fn calm_step(list: &[UnixMs], zone: &Zone) -> Option<i64> {
+    let calm = list.windows(2).find(|pair| change_in(pair, zone) == 0)?;
+    Some(calm[1].0 - calm[0].0)
+}
+
+/// Whether each step has this length, give or take a change of the clock in it.
+fn is_even(list: &[UnixMs], step: i64, zone: &Zone) -> bool {
+    let mut pairs = list.windows(2);
+    pairs.all(|pair| (pair[1].0 - pair[0].0 - step).abs() <= change_in(pair, zone))
+}
+
+/// By how much the clock changes between two instants. A change right before the first counts: it may have moved it.
+fn change_in(pair: &[UnixMs], zone: &Zone) -> i64 {
+    1000 * i64::from(zone.offset_at(pair[1]) - zone.offset_at(pair[0] - NEAR_CHANGE)).abs()
 }

@@ -60,14 +60,14 @@ impl Dump {
 
 /// Reads a file, or standard input if it is `-`.
 pub(super) fn read(path: &Path) -> Result<Dump, ImportError> {
+    let invalid = |why: String| ImportError::Invalid(format!("{}: {why}; {HINT}", path.display()));
     let input: Box<dyn Read> = if path == Path::new("-") {
         Box::new(io::stdin().lock())
     } else {
-        Box::new(File::open(path).map_err(|error| ImportError::of_file(path, error))?)
+        Box::new(File::open(path).map_err(|error| invalid(error.to_string()))?)
     };
-    let invalid = |why: String| ImportError::Invalid(format!("{}: {why}; {HINT}", path.display()));
     let mut input = BufReader::new(input.take(MAX_DUMP));
-    let begin = input.fill_buf().map_err(|error| ImportError::of_file(path, error))?;
+    let begin = input.fill_buf().map_err(|error| invalid(error.to_string()))?;
     if let Some(other) = other_format(begin) {
         return Err(invalid(other.to_owned()));
     }

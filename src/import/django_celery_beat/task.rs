@@ -50,12 +50,16 @@ impl Task<'_> {
 
     /// A column that holds JSON of the same kind as `empty`. An empty text stands for that.
     fn json(&self, column: &str, empty: &Value) -> Result<Value, String> {
-        if self.text(column).is_empty() {
+        let text = match self.value(column) {
+            Value::Null => "",
+            Value::String(text) => text,
+            other => return Err(format!("its `{column}` are {other}, not a text")),
+        };
+        if text.is_empty() {
             return Ok(empty.clone());
         }
-        let value = json::read(self.text(column)).map_err(|error| {
-            format!("its `{column}` are not JSON, so beat does not send it: {error}")
-        })?;
+        let value = json::read(text)
+            .map_err(|error| format!("its `{column}` cannot be read as JSON: {error}"))?;
         match (&value, empty) {
             (Value::Array(_), Value::Array(_)) | (Value::Object(_), Value::Object(_)) => Ok(value),
             (Value::Null, _) => Ok(empty.clone()),

@@ -164,7 +164,6 @@ fn note_overdue(job: &mut Job, task: &Task<'_>, start: Option<UnixMs>, now: Unix
     }
     let reads_clock = job.keys.contains_key("cron") || job.keys.contains_key("solar");
     if reads_clock && start.is_some_and(|start| start > now) {
-        let text = "beat also sends it once at its `start_time`, whatever its schedule says";
-        job.differs(Difference::Other(text.to_owned()));
+        job.differs(Difference::AtStart);
     }
 }

@@ -66,7 +66,9 @@ impl Entry {
         let definition = match definition {
             Ok(Value::Object(definition)) => definition,
             Ok(_) => return self.refuse("its `definition` is not a mapping".to_owned()),
-            Err(why) => return self.refuse(format!("its `definition` is not JSON: {why}")),
+            Err(why) => {
+                return self.refuse(format!("its `definition` cannot be read as JSON: {why}"));
+            }
         };
         let meta = field("meta").and_then(|meta| json::read(&meta).ok()).unwrap_or_default();
         self.last_run = object::instant(&meta["last_run_at"]);
