@@ -108,8 +108,16 @@ fn each_kind_of_message_is_shown_and_stays_where_it_is() {
         let row = place.run(&["peek", name]);
         assert_eq!(row.stdout.matches('\n').count(), 1, "{row:?}");
         assert!(row.stdout.starts_with(&format!("t\t{name}\tmanual\t")), "{row:?}");
-        assert_eq!(peek(&place, name), found);
+        assert_eq!(lasting(peek(&place, name)), lasting(found));
     }
+}
+
+/// Messages without what is new each time: arq's expire when their key does, in so many milliseconds from now.
+fn lasting(mut messages: Vec<Value>) -> Vec<Value> {
+    for message in messages.iter_mut().filter(|message| message["worker"] == "arq") {
+        message.as_object_mut().unwrap().remove("expires_at");
+    }
+    messages
 }
 
 #[test]
