@@ -107,16 +107,17 @@ impl Report {
     }
 
     /// How many jobs there are of each grade, and what the comparison found.
-    fn table(&self) -> BTreeMap<&str, u64> {
+    fn table(&self) -> BTreeMap<String, u64> {
         let mut table = BTreeMap::new();
+        let mut add = |what: String, count: u64| *table.entry(what).or_default() += count;
         for entry in self.entries() {
-            *table.entry(entry["grade"].as_str().unwrap()).or_insert(0) += 1;
+            add(format!("graded {}", entry["grade"].as_str().unwrap()), 1);
             let comparison = &entry["comparison"];
             for part in ["theirs", "same"] {
-                *table.entry(part).or_default() += comparison[part].as_u64().unwrap_or(0);
+                add(format!("instants {part}"), comparison[part].as_u64().unwrap_or(0));
             }
             for (explanation, count) in comparison["explained"].as_object().into_iter().flatten() {
-                *table.entry(explanation).or_default() += count.as_u64().unwrap();
+                add(format!("explained {explanation}"), count.as_u64().unwrap());
             }
         }
         table
