@@ -6,7 +6,6 @@
 //! out several lines prints each separately.
 //! The notation is JSON's, `\n` and `\u202e`: within a string of JSON or logfmt it means the same
 //! character, so such texts can be escaped as a whole.
-//! for the same character, so these can be escaped whole.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

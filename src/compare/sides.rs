@@ -100,8 +100,8 @@ impl<'a> Both<'a> {
     }
 }
 
-/// Half of the shortest time between two slots: further away, another slot is nearer. Schedulers that wake once a second
-/// are late by more than that.
+/// Half of the shortest time between two slots: beyond it, another slot is nearer. Never less than what counts as the
+/// same, because schedulers that wake once a second are late by up to a second.
 fn half_of_step(slots: &[UnixMs]) -> Duration {
     let steps = slots.windows(2).map(|pair| pair[1].since(pair[0])).filter(|step| !step.is_zero());
     steps.min().map_or(Duration::MAX, |step| (step / 2).max(SAME_WITHIN))

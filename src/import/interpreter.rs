@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 const TOO_LONG: &str = "did not answer within 5 minutes; look whether it waits for something while it is imported, \
                         or compare fewer instants";
 const TOO_MUCH: &str = "answered more than 256 MiB; compare fewer instants";
-/// After so long, people are told what is waited for.
+/// An import that waits for longer says what it waits for.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// A program and a script of ours for it.

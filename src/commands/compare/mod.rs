@@ -25,7 +25,7 @@ use crate::schedule::Schedule;
 use crate::text::duration;
 use crate::worker::{Queue, WorkerKind};
 
-/// The maximum number of entries that are named without a slot.
+/// The maximum number of entries or producers that a note names.
 const MAX_NAMED: usize = 5;
 
 pub(super) fn compare(flags: ServiceFlags, asked: &cli::Compare) -> Result<Exit, Failure> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use downbeat_time::UnixMs;
 use tokio::time::{Instant, sleep_until};
 
+use super::MAX_NAMED;
 use crate::clock;
 use crate::commands::direct::Direct;
 use crate::commands::peek::{check_waits, wrong};
@@ -27,8 +28,6 @@ use crate::worker::{CeleryQueue, Queue, Waiting, Worker};
 const MAX_MESSAGES: usize = 10_000;
 /// A broker that takes longer counts as unavailable.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// The maximum number of producers that are named.
-const MAX_NAMED: usize = 5;
 
 /// What was sent.
 pub(super) struct Sent {
@@ -175,19 +174,22 @@ pub(super) fn events(
         return Err(Failure::usage(message));
     };
     let channels = channels(service, address.database.into());
+    let unavailable = |error: StoreError| Failure::of_store(&error, &error);
     let heard = block_on(async {
-        let channels = Channels::listen(&address, &service.tls, &channels, TIMEOUT).await?;
+        let channels = Channels::listen(&address, &service.tls, &channels, TIMEOUT)
+            .await
+            .map_err(unavailable)?;
         let from = clock::wall();
         let length = duration::in_words(until.since(from));
         let interrupt = signals::interrupt()
-            .map_err(|error| StoreError::Unavailable(format!("cannot wait for Ctrl-C: {error}")))?;
+            .map_err(|error| Failure::new(Exit::No, format!("cannot wait for Ctrl-C: {error}")))?;
         show::complain(&format!(
             "downbeat: listening for task-sent events for {length}; Ctrl-C compares what was heard"
         ));
-        let (sent, end) = listen(channels, until, interrupt).await?;
-        Ok((sent, from..end))
+        let (sent, end) = listen(channels, until, interrupt).await.map_err(unavailable)?;
+        Ok::<_, Failure>((sent, from..end))
     })?;
-    let (mut sent, times) = heard.map_err(|error| Failure::of_store(&error, &error))?;
+    let (mut sent, times) = heard?;
     if sent.messages.is_empty() {
         let note = "no task-sent event was heard: does beat's application set `task_send_sent_event = True`, and \
                     does beat use this broker?";

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::commands::{Exit, Failure, show};
 use crate::import::ImportError;
@@ -35,9 +35,14 @@ pub(super) fn write(
     let differs =
         is_kept && fs::read_to_string(&settings).ok().as_ref() != Some(&verified.settings);
     if !replace {
-        let others = [(schedule.exists(), &schedule), (differs, &settings)];
-        if let Some((_, path)) = others.iter().find(|(exists, _)| *exists) {
-            return Err(exists(path));
+        let others = [
+            (schedule.exists(), &schedule, "exists; replace it with --replace"),
+            (differs, &settings, "exists, and says something else; keep it with --replace"),
+        ];
+        if let Some((_, path, what)) = others.iter().find(|(is_there, ..)| *is_there) {
+            let message =
+                format!("{} {what}, or name another folder with --output", path.display());
+            return Err(Failure::new(Exit::Usage, message));
         }
     }
     put(&schedule, &verified.text)?;
@@ -52,16 +57,8 @@ pub(super) fn write(
     Ok([schedule, settings].iter().map(|path| path.display().to_string()).collect())
 }
 
-fn exists(path: &Path) -> Failure {
-    let message = format!(
-        "{} exists; replace it with --replace, or name another folder with --output",
-        path.display()
-    );
-    Failure::new(Exit::Usage, message)
-}
-
 /// Writes a file in one step: a service that watches it never reads a part.
-fn put(path: &PathBuf, text: &str) -> Result<(), ImportError> {
+fn put(path: &Path, text: &str) -> Result<(), ImportError> {
     let staged = path.with_extension("new");
     let write = || -> io::Result<()> {
         path.parent().map_or(Ok(()), fs::create_dir_all)?;

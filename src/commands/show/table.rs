@@ -5,7 +5,7 @@ use std::iter;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::{cut, own, width};
+use super::{cut, own, width, wrap};
 use crate::commands::Failure;
 use crate::escape::escape;
 use crate::mask::mask;
@@ -87,7 +87,7 @@ fn aligned(columns: &[Column], rows: &[Vec<String>], width: usize) -> Vec<String
             let mut cell = row[place.column].clone();
             if columns[place.column].wraps {
                 let indent = text.width();
-                let mut parts = wrapped(&cell, place.width).into_iter();
+                let mut parts = wrap(&cell, place.width).into_iter();
                 cell = parts.next().unwrap_or_default();
                 rest = parts.map(|part| format!("{:indent$}{part}", "")).collect();
             }
@@ -97,21 +97,6 @@ fn aligned(columns: &[Column], rows: &[Vec<String>], width: usize) -> Vec<String
         }
         lines.push(text.trim_end().to_owned());
         lines.append(&mut rest);
-    }
-    lines
-}
-
-/// A text in lines of this width, broken between words; a longer word has a line of its own.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.width() + 1 + word.width() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
     }
     lines
 }

@@ -405,7 +405,7 @@ def plain(value, where, problems):
         value = dict(value)
     try:
         read = json.loads(dumps(value, allow_nan=False), parse_int=bounded)
-        json.dumps(read, ensure_ascii=False).encode()  # Half a character is no UTF-8.
+        json.dumps(read, ensure_ascii=False).encode()  # Half of a surrogate pair is not UTF-8.
         return read
     except Exception as error:
         problems.append(["json", where, f"{type(error).__name__}: {error}"[:200]])

@@ -49,7 +49,6 @@ pub(crate) struct Routed {
     messages: Vec<Message>,
     /// Whether the application was asked.
     is_by_application: bool,
-    is_amqp: bool,
     deadline: Option<f64>,
 }
 
@@ -92,9 +91,9 @@ fn by_application(app: App<Message>, named: Option<Arc<Zone>>) -> Result<Routed,
         ..Found::default()
     };
     let zone = named.map_or_else(|| app.zone(), Ok)?;
-    let (is_amqp, deadline, zone_aware) = (app.is_amqp(), app.deadline, app.zone_aware);
+    let (deadline, zone_aware) = (app.deadline, app.zone_aware);
     let messages = app.entries;
-    Ok(Routed { found, zone, zone_aware, messages, is_by_application: true, is_amqp, deadline })
+    Ok(Routed { found, zone, zone_aware, messages, is_by_application: true, deadline })
 }
 
 fn by_store(stored: &[StoredMessage], zone: Arc<Zone>) -> Routed {
@@ -117,15 +116,7 @@ fn by_store(stored: &[StoredMessage], zone: Arc<Zone>) -> Routed {
                 `downbeat check --workers`.";
     let found = Found { notes: vec![note.to_owned()], ..Found::default() };
     let messages = stored.iter().map(message).collect();
-    Routed {
-        found,
-        zone,
-        zone_aware: true,
-        messages,
-        is_by_application: false,
-        is_amqp: false,
-        deadline: None,
-    }
+    Routed { found, zone, zone_aware: true, messages, is_by_application: false, deadline: None }
 }
 
 impl Routed {
@@ -133,7 +124,7 @@ impl Routed {
     pub(crate) fn set(&self, job: &mut Job, index: usize, stored: &StoredMessage) {
         app::set_deadline(job, self.deadline);
         if let Some(message) = self.messages.get(index) {
-            message.set(job, self.is_amqp);
+            message.set(job, self.found.is_amqp);
         }
         if self.is_by_application {
             return;

@@ -57,7 +57,10 @@ pub(crate) fn from_file(path: &Path, reading: &Reading) -> Result<Found, ImportE
 fn read(path: &Path) -> Result<String, ImportError> {
     let bytes = if path == Path::new("-") {
         let mut bytes = Vec::new();
-        io::stdin().lock().take(MAX_BYTES).read_to_end(&mut bytes).map(|_| bytes)
+        match io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut bytes) {
+            Ok(read) if read as u64 > MAX_BYTES => Err(io::ErrorKind::FileTooLarge.into()),
+            read => read.map(|_| bytes),
+        }
     } else {
         regular_file::read(path, MAX_BYTES)
     };

@@ -49,16 +49,7 @@ pub(super) fn from_fields(
     }
     job.theirs = json!({"cron": line});
     let queue = queue(&mut job, fields, message.as_ref(), is_active_job);
-    let mut args = arguments(fields.get("args")).unwrap_or_else(|why| {
-        job.cannot(why, Some("write its arguments into an entry"));
-        Vec::new()
-    });
-    if is_true(&text("date_as_argument")) {
-        args.push(json!("{{ slot | unix }}"));
-        job.differs(Difference::Other(
-            "its last argument is the slot in whole seconds, not the time of sending with a fraction".to_owned(),
-        ));
-    }
+    let mut args = arguments(&mut job, fields);
     if is_active_job {
         args = vec![json!({
             "job_class": class, "job_id": "{{ task_id }}", "queue_name": queue, "arguments": args,
@@ -144,8 +135,23 @@ fn queue(
     format!("{prefix}{}{queue}", delimiter.as_deref().unwrap_or("_"))
 }
 
+/// The arguments of the class; with `date_as_argument`, the slot is the last.
+fn arguments(job: &mut Job, fields: &Map<String, Value>) -> Vec<Value> {
+    let mut args = items(fields.get("args")).unwrap_or_else(|why| {
+        job.cannot(why, Some("write its arguments into an entry"));
+        Vec::new()
+    });
+    if is_true(&text(fields, "date_as_argument")) {
+        args.push(json!("{{ slot | unix }}"));
+        job.differs(Difference::Other(
+            "its last argument is the slot in whole seconds, not the time of sending with a fraction".to_owned(),
+        ));
+    }
+    args
+}
+
 /// The items of a list, or anything else as the only argument. A text may hold them as JSON.
-fn arguments(args: Option<&Value>) -> Result<Vec<Value>, String> {
+fn items(args: Option<&Value>) -> Result<Vec<Value>, String> {
     let read = match args {
         Some(Value::String(text)) => match json::read(text) {
             Ok(read) => read,

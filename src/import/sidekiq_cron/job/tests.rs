@@ -25,7 +25,7 @@ fn a_job_of_a_file_becomes_an_entry() {
 
 #[test]
 fn arguments_that_json_would_change_leave_the_job_out() {
-    let args = |args: &str| arguments(Some(&args.into()));
+    let args = |args: &str| items(Some(&args.into()));
     assert_eq!(args("[1, \"a\"]"), Ok(vec![json!(1), json!("a")]));
     assert_eq!(args("two words"), Ok(vec![json!("two words")]));
     for text in ["[123456789012345678901234567890]", "[1e400]", "[\"\\ud800\"]", "1e400"] {
