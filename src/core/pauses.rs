@@ -11,7 +11,7 @@ use super::{Now, Request, RequestId};
 use crate::clock::SinceBoot;
 use crate::schedule::Planner;
 use crate::schedule::outcome::{Outcome, SkipReason};
-use crate::schedule::pause::{Pauses, pruned};
+use crate::schedule::pause::{Pause, Pauses, Subject, pruned};
 use crate::schedule::planner::Item;
 use crate::store::contract::{
     MAX_PAUSES_CHANGED, PausesMark, PausesRead, PrunePauses, StoreError, SubjectPauses, Write,
@@ -34,6 +34,8 @@ pub(super) struct KnownPauses {
     are_revised: bool,
     /// The request in flight that drops pauses.
     pruning: Option<RequestId>,
+    /// The pause of all entries that was last logged as in force.
+    logged: Option<Pause>,
 }
 
 impl KnownPauses {
@@ -110,8 +112,28 @@ impl Scheduler {
         self.update_pauses(read);
         self.pauses.are_revised = false;
         if !self.on_pauses_of_takeover(id) {
+            self.log_pause_of_all(now);
             self.prune_pauses(now);
         }
+    }
+
+    /// Logs a pause of all entries that is in force when a tenure begins: a leader that sends nothing would
+    /// look broken.
+    pub(super) fn log_pauses_of_takeover(&mut self, now: Now) {
+        self.pauses.logged = None;
+        self.log_pause_of_all(now);
+    }
+
+    /// Logs that all entries are paused, or that they no longer are, if that is news.
+    fn log_pause_of_all(&mut self, now: Now) {
+        let at = self.store_now(now);
+        let (pauses, _) = self.pauses.read.of(&Subject::All);
+        let in_force = pauses.iter().rfind(|pause| pause.is_in_force(at)).cloned();
+        if in_force == self.pauses.logged {
+            return;
+        }
+        self.log(in_force.clone().map_or(Log::AllResumed, Log::AllPaused));
+        self.pauses.logged = in_force;
     }
 
     /// Takes over pauses that somebody else read or just changed.

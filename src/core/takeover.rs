@@ -304,6 +304,7 @@ impl Scheduler {
         let entries = self.planner.as_ref().map_or(0, |planner| planner.schedule().entries.len());
         let ChangedEntries { count: changes, began, retired } = changed;
         self.log(Log::TookOver { term, entries, changes, began, retired });
+        self.log_pauses_of_takeover(now);
     }
 
     /// Marks slots that are still with carriers and queues that are held in a new planner.

@@ -11,6 +11,7 @@ use downbeat_time::UnixMs;
 use uuid::Uuid;
 
 use crate::schedule::Schedule;
+use crate::schedule::pause::Pause;
 use crate::schedule::planner::{Ended, Item, Repaired};
 use crate::store::contract::StoreError;
 
@@ -139,6 +140,10 @@ pub enum Log {
     Trimmed(u64),
     /// Somebody has paused or resumed since the slots were planned.
     Revised,
+    /// A pause of all entries is in force.
+    AllPaused(Pause),
+    /// The pause of all entries is over.
+    AllResumed,
     /// Pauses of this many subjects were dropped because they are over.
     DroppedPauses(usize),
     /// Pauses that are over could not be dropped.

@@ -6,6 +6,7 @@ use tracing::{debug, error, info, warn};
 use super::Log;
 use super::skips::{SkipRuns, Skipped};
 use crate::core::ANOTHER_SERVER;
+use crate::schedule::pause::Pause;
 use crate::schedule::planner::{Action, Ended, Item, Repaired};
 use crate::schedule::{Kind, Schedule};
 
@@ -91,6 +92,12 @@ impl Log {
             Log::CouldNotFold(error) => debug!(%error, "failed to fold progress"),
             Log::Trimmed(slots) => debug!(slots, "trimmed the journal"),
             Log::Revised => debug!("read changed pauses"),
+            Log::AllPaused(Pause { until, by, note, .. }) => {
+                let until = until.map(tracing::field::display);
+                let (by, note) = (by.as_deref(), note.as_deref());
+                warn!(until, by, note, "all entries are paused");
+            }
+            Log::AllResumed => info!("all entries are resumed"),
             Log::DroppedPauses(subjects) => debug!(subjects, "dropped ended pauses"),
             Log::CouldNotDropPauses(error) => {
                 debug!(%error, "failed to drop ended pauses");

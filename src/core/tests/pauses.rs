@@ -64,6 +64,23 @@ fn another_replicas_pause_applies_at_once_and_its_end_is_not_missed() {
 }
 
 #[test]
+fn each_leader_says_once_that_all_entries_are_paused_and_when_they_no_longer_are() {
+    let mut rig = Rig::new();
+    let mut replica = rig.replica([every("a", 1)]);
+    rig.elect(&mut replica, false);
+    rig.request(Subject::All, &pausing(None));
+    rig.pass(&mut replica, 30);
+    let said = ["all entries are paused", "by=ann@host", "note=\"database moves\""];
+    assert_eq!(rig.logged(&said), 1, "{}", rig.log());
+    let mut next = rig.replica([every("a", 1)]);
+    rig.elect(&mut next, false);
+    assert_eq!(rig.logged(&said), 2, "{}", rig.log());
+    rig.request(Subject::All, &PauseRequest::Resume);
+    rig.pass(&mut next, 30);
+    assert_eq!(rig.logged(&["all entries are resumed"]), 1, "{}", rig.log());
+}
+
+#[test]
 fn the_slot_at_the_end_of_a_pause_goes() {
     let mut rig = Rig::new();
     let mut replica = rig.replica([every("a", 1)]);
