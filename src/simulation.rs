@@ -9,6 +9,7 @@ mod campaign;
 mod entries;
 mod faults;
 mod ledger;
+mod reloads;
 mod replica;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,6 +91,8 @@ enum Due {
     QueueRepaired,
     /// The carrier takes messages again.
     CarrierRepaired,
+    /// People go on editing.
+    NextEdit,
     /// Workers empty all queues.
     Shift,
 }
@@ -113,6 +116,8 @@ struct World {
     /// The periods of the edited entries.
     periods: [u64; 3],
     files: Arc<Schedule>,
+    /// The number of edits that follow in quick succession.
+    edits_left: u32,
     replicas: Vec<Replica>,
     due: BTreeMap<Due, UnixMs>,
     store_back_at: UnixMs,
@@ -181,6 +186,7 @@ impl World {
             periods: [PERIODS[0]; 3],
             replicas,
             files,
+            edits_left: 0,
             fixed,
             start,
             due: BTreeMap::from([(Due::Shift, start + SHIFT), (Due::Fault, start + HOUR)]),
@@ -252,6 +258,7 @@ impl World {
         self.due.remove(&Due::Fault);
         self.run_until(start + trouble + CALM);
         self.check_records();
+        self.check_all_loaded();
         self.check_slots();
     }
 
@@ -343,6 +350,7 @@ impl World {
                     self.request(&subject, &PauseRequest::Resume);
                 }
             }
+            Due::NextEdit => self.edit_repeatedly(self.edits_left),
             Due::RollBack => self.roll_back(),
             Due::QueueRepaired => {
                 // Slots of the old timing are open.
@@ -433,6 +441,7 @@ impl World {
     /// Checks that the store has counted and journalled what the ledger has.
     fn check_records(&mut self) {
         self.check_progress();
+        self.check_schedules();
         assert_eq!(answer(self.store.counters()).0, self.ledger.counters);
         let query = HistoryQuery { limit: 200, ..HistoryQuery::default() };
         let history = answer(self.store.history(query)).events;

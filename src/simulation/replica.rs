@@ -8,6 +8,7 @@ use std::time::Duration;
 use downbeat_time::UnixMs;
 
 use super::ledger::Event as Recorded;
+use super::reloads::{self, Reloading};
 use super::{FOREVER, GRACE, SECOND, TTL, UPTIME, World, answer};
 use crate::carrier::Carrier as _;
 use crate::clock::{Now, SinceBoot};
@@ -67,6 +68,7 @@ pub(super) struct Replica {
     link: Link,
     /// The link that it campaigns over.
     pub(super) lease_link: Link,
+    pub(super) reloading: Reloading,
     /// The tenure and the schedule whose entries are known to be live.
     known: Option<(u64, Arc<Schedule>)>,
     tenures: u64,
@@ -86,6 +88,7 @@ pub(super) struct Link {
 pub(super) enum Input {
     Scheduler(Event),
     Campaign(campaign::Event),
+    Reload(reloads::Event),
 }
 
 /// Something in flight.
@@ -148,6 +151,7 @@ impl Replica {
             stuck_since: None,
             link: Link::default(),
             lease_link: Link::default(),
+            reloading: Reloading::default(),
             known: None,
             tenures: 0,
         }
@@ -205,6 +209,7 @@ impl World {
         match input {
             Input::Scheduler(event) => self.handle(index, event),
             Input::Campaign(event) => self.campaign(index, event),
+            Input::Reload(event) => self.reload(index, event),
         }
     }
 
@@ -238,7 +243,8 @@ impl World {
                 }
                 Action::Log(log) => self.on_log(index, &log),
                 Action::Writes(writes) => self.on_writes(index, writes),
-                Action::Applied | Action::Reconnect => {}
+                Action::Applied => self.on_applied(index),
+                Action::Reconnect => {}
             }
         }
         self.look_at_entries(index);
