@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use downbeat_time::UnixMs;
 
+use super::connections::Connection;
 use super::ledger::Event as Recorded;
 use super::reloads::{self, Reloading};
 use super::{FOREVER, GRACE, SECOND, TTL, UPTIME, World, answer};
@@ -32,7 +33,7 @@ use crate::tzdata::Tzdata;
 /// Read once: reading takes longer than simulating a day.
 static ZONES: LazyLock<Arc<Tzdata>> = LazyLock::new(|| Arc::new(Tzdata::bundled()));
 /// The maximum time for an answer.
-const DEADLINE: Duration = Duration::from_secs(5);
+pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 /// The time in which a due slot is sent while nothing is wrong.
 const MAX_LATENESS: Duration = Duration::from_secs(60);
 
@@ -65,7 +66,7 @@ pub(super) struct Replica {
     /// Since when its writes are not answered.
     pub(super) stuck_since: Option<UnixMs>,
     /// The link that it writes over.
-    link: Link,
+    pub(super) link: Link,
     /// The link that it campaigns over.
     pub(super) lease_link: Link,
     pub(super) reloading: Reloading,
@@ -80,7 +81,8 @@ pub(super) struct Link {
     /// When the last request arrives.
     pub(super) arrives: UnixMs,
     /// A packet was lost: nothing gets through until the connection is dropped.
-    stuck_until: UnixMs,
+    pub(super) stuck_until: UnixMs,
+    pub(super) connection: Connection,
 }
 
 /// Something that a replica handles.
@@ -159,7 +161,8 @@ impl Replica {
 
     /// When it acts again if nothing happens to it.
     pub(super) fn next(&self) -> UnixMs {
-        self.stopped_until.unwrap_or(self.wake_at.min(self.campaign_wakes_at))
+        let ping_at = self.link.connection.ping_at();
+        self.stopped_until.unwrap_or(self.wake_at.min(self.campaign_wakes_at).min(ping_at))
     }
 
     pub(super) fn planner(&self) -> &Planner {
@@ -231,6 +234,7 @@ impl World {
             let remembers = replica.scheduler.remembers() && (is_whole || is_newest);
             self.excuse(&state, remembers);
         }
+        self.note_answer(index, &event);
         let now = self.clocks();
         let actions = self.replicas[index].scheduler.handle(event, now);
         for action in actions {
@@ -315,8 +319,10 @@ impl World {
             &mut self.replicas[index];
         let is_cut = now < *cut_until || now < *narrow_until && slots >= *lost_from && slots > 0;
         let number = *number;
+        link.connection.on_request(&request);
         let unanswered = || StoreError::Unanswered("no answer".to_owned());
         if now < self.store_back_at {
+            link.connection.close();
             let error = StoreError::Unavailable("connection refused".to_owned());
             return self.fail(now + delay, number, id, error);
         }
@@ -328,8 +334,17 @@ impl World {
             (self.lose, link.stuck_until) = (None, now + DEADLINE);
         }
         if now < link.stuck_until {
+            link.connection.close();
             let at = link.stuck_until;
             return self.fail(at, number, id, unanswered());
+        }
+        if let Some(lost_at) = link.connection.send(now, self.idle_timeout, delay) {
+            self.closed_connections += 1;
+            // A read is repeated on a new connection.
+            if is_write {
+                return self.fail(lost_at, number, id, unanswered());
+            }
+            link.arrives = link.arrives.max(lost_at);
         }
         link.arrives = link.arrives.max(now + delay);
         let arrives = link.arrives;
