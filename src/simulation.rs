@@ -1,14 +1,17 @@
 //! Simulates several schedulers over one store, with time jumping from event to event. Seeded faults: crashes,
 //! stopped processes, lost requests and replies, partitions and outages; a store that hangs, is full, refuses,
-//! is rolled back, flushed and damaged; carriers with uncertain outcomes; clocks that are set; and edited files.
+//! is rolled back, flushed and damaged, and closes idle connections; carriers with uncertain outcomes; clocks that
+//! are set; and files that are edited while they are loaded.
 //! The code that decides is the service's own ([`core`](crate::core)). Every slot must be sent once, or be
 //! counted.
 
 mod backlogs;
 mod campaign;
+mod connections;
 mod entries;
 mod faults;
 mod ledger;
+mod reloads;
 mod replica;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,6 +93,8 @@ enum Due {
     QueueRepaired,
     /// The carrier takes messages again.
     CarrierRepaired,
+    /// People go on editing.
+    NextEdit,
     /// Workers empty all queues.
     Shift,
 }
@@ -113,6 +118,8 @@ struct World {
     /// The periods of the edited entries.
     periods: [u64; 3],
     files: Arc<Schedule>,
+    /// The number of edits that follow in quick succession.
+    edits_left: u32,
     replicas: Vec<Replica>,
     due: BTreeMap<Due, UnixMs>,
     store_back_at: UnixMs,
@@ -124,6 +131,10 @@ struct World {
     /// How far the machines' clocks are ahead of `now`.
     machine_offset_ms: i64,
     carrier: MemoryCarrier,
+    /// How long the store leaves an idle connection open.
+    idle_timeout: Duration,
+    /// The number of requests made on connections that the store had closed.
+    closed_connections: u64,
     /// Messages in flight, by arrival, with the number of their replica.
     wire: BTreeMap<(UnixMs, u64), (u64, Packet)>,
     sequence: u64,
@@ -166,6 +177,7 @@ impl World {
         fastrand::seed(seed);
         let mut rng = fastrand::Rng::with_seed(seed);
         let start = YEAR + HOUR * rng.u32(..365 * 24);
+        let idle_timeout = Duration::from_secs(rng.u64(connections::TIMEOUTS_S));
         let clock = Arc::new(AtomicI64::new(start.0));
         let shown = Arc::clone(&clock);
         let fixed = fixed(start);
@@ -181,6 +193,7 @@ impl World {
             periods: [PERIODS[0]; 3],
             replicas,
             files,
+            edits_left: 0,
             fixed,
             start,
             due: BTreeMap::from([(Due::Shift, start + SHIFT), (Due::Fault, start + HOUR)]),
@@ -190,6 +203,8 @@ impl World {
             lose: None,
             machine_offset_ms: 0,
             carrier: MemoryCarrier::default(),
+            idle_timeout,
+            closed_connections: 0,
             wire: BTreeMap::new(),
             sequence: 0,
             turns: 0,
@@ -252,6 +267,7 @@ impl World {
         self.due.remove(&Due::Fault);
         self.run_until(start + trouble + CALM);
         self.check_records();
+        self.check_all_loaded();
         self.check_slots();
     }
 
@@ -301,6 +317,9 @@ impl World {
         if wakes {
             self.handle_input(index, Input::Scheduler(Event::Wake));
         }
+        if self.replicas[index].link.connection.ping_at() <= self.now {
+            self.ping(index);
+        }
     }
 
     /// Whether there has been no fault for a while, so that due slots are sent at once.
@@ -343,6 +362,7 @@ impl World {
                     self.request(&subject, &PauseRequest::Resume);
                 }
             }
+            Due::NextEdit => self.edit_repeatedly(self.edits_left),
             Due::RollBack => self.roll_back(),
             Due::QueueRepaired => {
                 // Slots of the old timing are open.
@@ -433,6 +453,7 @@ impl World {
     /// Checks that the store has counted and journalled what the ledger has.
     fn check_records(&mut self) {
         self.check_progress();
+        self.check_schedules();
         assert_eq!(answer(self.store.counters()).0, self.ledger.counters);
         let query = HistoryQuery { limit: 200, ..HistoryQuery::default() };
         let history = answer(self.store.history(query)).events;
@@ -506,6 +527,7 @@ struct Totals {
     refused: BTreeMap<&'static str, u64>,
     outcomes: BTreeMap<&'static str, u64>,
     stuck_resignations: u64,
+    closed_connections: u64,
 }
 
 impl Totals {
@@ -525,10 +547,11 @@ fn simulate_all(first: u64, seeds: u64) -> Totals {
     let simulate_some = |thread: u64| {
         let mut totals = Totals::default();
         for n in (thread..seeds).step_by(usize::try_from(threads).unwrap()) {
-            let World { faults, refused, ledger, stuck_resignations, .. } =
+            let World { faults, refused, ledger, stuck_resignations, closed_connections, .. } =
                 simulate(first.wrapping_add(n));
             totals.add(faults, refused, ledger.outcomes);
             totals.stuck_resignations += stuck_resignations;
+            totals.closed_connections += closed_connections;
         }
         totals
     };
@@ -537,10 +560,11 @@ fn simulate_all(first: u64, seeds: u64) -> Totals {
             (0..threads).map(|thread| scope.spawn(move || simulate_some(thread))).collect();
         let mut totals = Totals::default();
         for thread in threads {
-            let Totals { faults, refused, outcomes, stuck_resignations } =
+            let Totals { faults, refused, outcomes, stuck_resignations, closed_connections } =
                 thread.join().expect("a seed has failed");
             totals.add(faults, refused, outcomes);
             totals.stuck_resignations += stuck_resignations;
+            totals.closed_connections += closed_connections;
         }
         totals
     })
@@ -555,14 +579,17 @@ fn whatever_fails_every_slot_is_sent_once_or_counted() {
         (None, Some(seeds)) => (fastrand::u64(..), seeds),
         (None, None) => (0, SEEDS),
     };
-    let Totals { faults, refused, outcomes, stuck_resignations } = simulate_all(first, seeds);
+    let Totals { faults, refused, outcomes, stuck_resignations, closed_connections } =
+        simulate_all(first, seeds);
     println!(
-        "faults: {faults:?}\nguards: {refused:?}\noutcomes: {outcomes:?}\nstuck resignations: {stuck_resignations}"
+        "faults: {faults:?}\nguards: {refused:?}\noutcomes: {outcomes:?}\nstuck resignations: \
+         {stuck_resignations}\nclosed connections: {closed_connections}"
     );
     if only.is_none() {
         assert!(GUARDS.iter().all(|guard| refused[guard] >= 20), "{refused:?}");
         assert!(FAULTS.iter().all(|fault| faults[fault] >= 100), "{faults:?}");
         assert!(stuck_resignations >= 20, "{stuck_resignations}");
+        assert!(closed_connections >= 100, "{closed_connections}");
         assert!(outcomes.len() >= 9 && outcomes.values().all(|n| *n >= 20), "{outcomes:?}");
         let sent = ["scheduled", "catch_up", "resent"].map(|word| outcomes[word]);
         assert!(sent.iter().sum::<u64>() > outcomes.values().sum::<u64>() * 3 / 4, "{outcomes:?}");

@@ -19,6 +19,7 @@ mod log;
 mod pauses;
 mod pipe;
 mod refusals;
+mod reloads;
 mod scheduler;
 mod takeover;
 mod troubles;
@@ -49,6 +50,7 @@ pub use self::counters::{Counters, QueueStatus};
 pub use self::lateness::Lateness;
 pub use self::log::{Log, SkipRuns};
 pub use self::refusals::RefusedWrites;
+pub use self::reloads::{Reloads, Requested};
 pub use self::scheduler::{ANOTHER_SERVER, Parts, Scheduler};
 pub use self::troubles::{BadRecord, Troubles};
 

@@ -259,12 +259,10 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                         continue;
                     }
                 },
-                (loaded, answers) = self.loader.loads.next(), if self.reloading.is_none() => {
-                    match self.begin_reload(loaded, answers) {
-                        Some(schedule) => Event::Schedule(schedule),
-                        None => continue,
-                    }
-                }
+                loaded = self.loader.loads.next() => match self.begin_reload(loaded) {
+                    Some(schedule) => Event::Schedule(schedule),
+                    None => continue,
+                },
                 Ok(()) = self.reports.leadership.changed() => {
                     Event::Lease(self.reports.leadership.borrow_and_update().clone())
                 }

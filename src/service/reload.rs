@@ -16,6 +16,7 @@ use super::{Service, campaign};
 use crate::carrier::Carrier;
 use crate::clock::Clock;
 use crate::config::{self, KeptFiles, Loaded, ScheduleFile};
+use crate::core::{Reloads, Requested};
 use crate::schedule::{Entry, Schedule};
 use crate::store::contract::Store;
 use crate::text::{self, Problem};
@@ -55,7 +56,7 @@ impl Loader {
         now: UnixMs,
     ) -> Loader {
         Loader {
-            loads: Loads { load, running: None, next: None },
+            loads: Loads::new(load),
             tzdata: zones.to_string(),
             zones,
             loaded_at: now,
@@ -142,43 +143,49 @@ impl Loader {
     }
 }
 
-/// Loads the schedule files in the background, one load at a time, so that the last result is the newest.
+/// Loads the schedule files in the background, when [`Reloads`] says so.
 pub(super) struct Loads {
     load: Arc<dyn Fn() -> Loaded + Send + Sync>,
-    running: Option<(JoinHandle<Loaded>, Vec<Answer>)>,
-    /// Who requested a reload since it began: files that it already read may have changed.
-    next: Option<Vec<Answer>>,
+    reloads: Reloads<Answer>,
+    running: Option<JoinHandle<Loaded>>,
 }
 
 impl Loads {
-    /// Starts a load, or another one after the current one. Returns whether that is an additional load.
+    fn new(load: Arc<dyn Fn() -> Loaded + Send + Sync>) -> Loads {
+        Loads { load, reloads: Reloads::default(), running: None }
+    }
+
+    /// Requests a reload. Returns whether that is an additional one.
     pub(super) fn ask(&mut self, answer: Answer) -> bool {
-        let is_one_more = self.running.is_none() || self.next.is_none();
-        let answers = self.next.get_or_insert_default();
-        if !answer.is_closed() {
-            answers.push(answer);
+        let answer = Some(answer).filter(|answer| !answer.is_closed());
+        let requested = self.reloads.request(answer);
+        if requested == Requested::Begins {
+            self.begin();
         }
-        if self.running.is_none() {
-            self.start();
-        }
-        is_one_more
+        requested != Requested::Joins
     }
 
-    fn start(&mut self) {
-        let begin = |answers| {
-            let load = Arc::clone(&self.load);
-            (spawn_blocking(move || load()), answers)
-        };
-        self.running = self.next.take().map(begin);
+    fn begin(&mut self) {
+        let load = Arc::clone(&self.load);
+        self.running = Some(spawn_blocking(move || load()));
     }
 
-    /// Waits for the end of a load; returns its result, and who requested it.
-    pub(super) async fn next(&mut self) -> (Loaded, Vec<Answer>) {
-        let Some((load, answers)) = &mut self.running else { return std::future::pending().await };
+    /// Waits for the end of a load and returns its result; once that is in force or refused,
+    /// [`end`](Loads::end) must follow.
+    pub(super) async fn next(&mut self) -> Loaded {
+        let Some(load) = &mut self.running else { return std::future::pending().await };
         let loaded = load.await.expect("a load does not panic, and the runtime outlives the loop");
-        let answers = std::mem::take(answers);
-        self.start();
-        (loaded, answers)
+        self.running = None;
+        loaded
+    }
+
+    /// Ends a reload, and returns who requested it.
+    fn end(&mut self) -> Vec<Answer> {
+        let answers = self.reloads.end();
+        if self.reloads.begin_next() {
+            self.begin();
+        }
+        answers
     }
 }
 
@@ -195,7 +202,6 @@ fn speaker() -> Span {
 
 /// A reload whose schedule is not active yet.
 pub(super) struct Reloading {
-    answers: Vec<Answer>,
     /// What changed in the files, if anything did.
     difference: Option<Difference>,
     rules: Option<ZoneRulesChange>,
@@ -204,15 +210,11 @@ pub(super) struct Reloading {
 impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
     /// Accepts a loaded schedule and returns it to be applied; otherwise the old one stays, and those
     /// who requested the reload get the reason.
-    pub(super) fn begin_reload(
-        &mut self,
-        loaded: Loaded,
-        answers: Vec<Answer>,
-    ) -> Option<Arc<Schedule>> {
+    pub(super) fn begin_reload(&mut self, loaded: Loaded) -> Option<Arc<Schedule>> {
         let _speaker = speaker().entered();
         let Some(schedule) = loaded.schedule else {
             self.refuse(&loaded.problems);
-            self.end_reload(answers, Err(ReloadError(loaded.problems.into())));
+            self.end_reload(Err(ReloadError(loaded.problems.into())));
             return None;
         };
         let now = self.clock.now();
@@ -227,12 +229,12 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
                 info!("found the schedule files valid again, and unchanged");
             }
             self.loader.note(true, "nothing changed".to_owned(), now);
-            self.end_reload(answers, Ok("nothing changed".to_owned()));
+            self.end_reload(Ok("nothing changed".to_owned()));
             return None;
         }
         let difference = (!is_same).then(|| Difference::between(old, &schedule));
         self.send_to_campaign(campaign::Request::Schedule(short_hash(&schedule)));
-        self.reloading = Some(Reloading { answers, difference, rules });
+        self.reloading = Some(Reloading { difference, rules });
         Some(Arc::new(schedule))
     }
 
@@ -248,7 +250,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
 
     /// The schedule that was loaded last is active, or will be once this replica leads.
     pub(super) fn on_applied(&mut self) {
-        let Some(Reloading { answers, difference, rules }) = self.reloading.take() else { return };
+        let Some(Reloading { difference, rules }) = self.reloading.take() else { return };
         let _speaker = speaker().entered();
         let now = self.clock.now();
         let mut changes = Vec::new();
@@ -264,7 +266,7 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         }
         let changes = changes.join("; ");
         self.loader.note(true, changes.clone(), now);
-        self.end_reload(answers, Ok(changes));
+        self.end_reload(Ok(changes));
     }
 
     fn log_reloaded(&self, difference: &Difference) {
@@ -278,11 +280,11 @@ impl<S: Store, C: Carrier, K: Clock> Service<S, C, K> {
         );
     }
 
-    fn end_reload(&mut self, answers: Vec<Answer>, outcome: Result<String, ReloadError>) {
+    fn end_reload(&mut self, outcome: Result<String, ReloadError>) {
         // This comes first: the requester may read the status next.
         self.supervisor.reloaded();
         self.tick();
-        for answer in answers {
+        for answer in self.loader.loads.end() {
             let _ = answer.send(outcome.clone());
         }
     }
@@ -349,7 +351,7 @@ mod tests {
             may_end.lock().unwrap().recv().unwrap();
             Loaded::default()
         };
-        (Loads { load: Arc::new(load), running: None, next: None }, go, begun)
+        (Loads::new(Arc::new(load)), go, begun)
     }
 
     fn ask(loads: &mut Loads) -> (bool, oneshot::Receiver<Result<String, ReloadError>>) {
@@ -370,10 +372,14 @@ mod tests {
         assert!(!loads.ask(answer));
         assert_eq!(begun.try_recv(), Err(mpsc::TryRecvError::Empty));
         go.send(()).unwrap();
-        assert_eq!(loads.next().await.1.len(), 1);
+        loads.next().await;
+        // Until its schedule is in force, the files can change further.
+        assert_eq!(begun.try_recv(), Err(mpsc::TryRecvError::Empty));
+        assert_eq!(loads.end().len(), 1);
         begun.recv().unwrap();
         go.send(()).unwrap();
-        assert_eq!(loads.next().await.1.len(), 3);
+        loads.next().await;
+        assert_eq!(loads.end().len(), 3);
         let mut next = Box::pin(loads.next());
         assert!(std::future::poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx).is_pending())).await);
         assert_eq!(begun.try_recv(), Err(mpsc::TryRecvError::Empty));
@@ -390,6 +396,7 @@ mod tests {
             () = std::future::ready(()) => {}
         }
         go.send(()).unwrap();
-        assert_eq!(loads.next().await.1.len(), 1);
+        loads.next().await;
+        assert_eq!(loads.end().len(), 1);
     }
 }

@@ -73,6 +73,9 @@ impl World {
             let answer = Ok(Answer::Named(Named { holder, gone }));
             return self.report_soon(number, Input::Campaign(Event::Answered(id, answer)));
         }
+        if let Request::Resign(_) = request {
+            replica.link.connection.let_go();
+        }
         let is_lost = now < replica.cut_until
             || matches!(request, Request::Probe) && now < replica.narrow_until;
         if now < self.store_back_at {

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use downbeat_time::UnixMs;
 
-use super::entries::{self, PERIODS};
 use super::ledger::Ledger;
 use super::replica::{Input, Loss, Replica};
 use super::{Due, SECOND, World, answer};
 use crate::carrier::memory::Fault as CarrierFault;
-use crate::core::{Event, campaign};
+use crate::core::campaign;
 use crate::schedule::Planner;
 use crate::schedule::pause::{Edit, PauseRequest, Subject};
 use crate::schedule::sample::HOUR;
@@ -18,7 +17,7 @@ use crate::store::contract::{ChangePauses, PausesChanged, Store, SubjectPauses};
 use crate::store::memory::Damage;
 use crate::store::model::Field;
 
-pub(super) const FAULTS: [&str; 22] = [
+pub(super) const FAULTS: [&str; 23] = [
     "crash",
     "stopped",
     "paused",
@@ -41,6 +40,7 @@ pub(super) const FAULTS: [&str; 22] = [
     "clock ahead",
     "clock behind",
     "edit",
+    "several edits",
 ];
 const PAUSE: PauseRequest = PauseRequest::Pause { until: None, by: None, note: None };
 const JOURNAL_DAMAGES: [Damage; 4] = [
@@ -217,6 +217,10 @@ impl World {
                 let entry = self.rng.usize(..3);
                 self.edit(entry);
             }
+            "several edits" if is_clock_right => {
+                let edits = self.rng.u32(2..6);
+                self.edit_repeatedly(edits);
+            }
             _ => return false,
         }
         true
@@ -231,16 +235,6 @@ impl World {
         };
         self.request(&subject, &PAUSE);
         self.ledger.paused = Some(subject);
-    }
-
-    /// An edited entry gets another period.
-    pub(super) fn edit(&mut self, entry: usize) {
-        self.periods[entry] = PERIODS[self.rng.usize(..PERIODS.len())];
-        self.files = entries::files(&self.fixed, self.periods);
-        for index in 0..self.replicas.len() {
-            let (number, files) = (self.replicas[index].number, Arc::clone(&self.files));
-            self.report(number, Input::Scheduler(Event::Schedule(files)));
-        }
     }
 
     pub(super) fn stay_away(&mut self, length: Duration) {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use downbeat_time::UnixMs;
 
+use super::connections::Connection;
 use super::ledger::Event as Recorded;
+use super::reloads::{self, Reloading};
 use super::{FOREVER, GRACE, SECOND, TTL, UPTIME, World, answer};
 use crate::carrier::Carrier as _;
 use crate::clock::{Now, SinceBoot};
@@ -31,7 +33,7 @@ use crate::tzdata::Tzdata;
 /// Read once: reading takes longer than simulating a day.
 static ZONES: LazyLock<Arc<Tzdata>> = LazyLock::new(|| Arc::new(Tzdata::bundled()));
 /// The maximum time for an answer.
-const DEADLINE: Duration = Duration::from_secs(5);
+pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 /// The time in which a due slot is sent while nothing is wrong.
 const MAX_LATENESS: Duration = Duration::from_secs(60);
 
@@ -64,9 +66,10 @@ pub(super) struct Replica {
     /// Since when its writes are not answered.
     pub(super) stuck_since: Option<UnixMs>,
     /// The link that it writes over.
-    link: Link,
+    pub(super) link: Link,
     /// The link that it campaigns over.
     pub(super) lease_link: Link,
+    pub(super) reloading: Reloading,
     /// The tenure and the schedule whose entries are known to be live.
     known: Option<(u64, Arc<Schedule>)>,
     tenures: u64,
@@ -78,7 +81,8 @@ pub(super) struct Link {
     /// When the last request arrives.
     pub(super) arrives: UnixMs,
     /// A packet was lost: nothing gets through until the connection is dropped.
-    stuck_until: UnixMs,
+    pub(super) stuck_until: UnixMs,
+    pub(super) connection: Connection,
 }
 
 /// Something that a replica handles.
@@ -86,6 +90,7 @@ pub(super) struct Link {
 pub(super) enum Input {
     Scheduler(Event),
     Campaign(campaign::Event),
+    Reload(reloads::Event),
 }
 
 /// Something in flight.
@@ -148,6 +153,7 @@ impl Replica {
             stuck_since: None,
             link: Link::default(),
             lease_link: Link::default(),
+            reloading: Reloading::default(),
             known: None,
             tenures: 0,
         }
@@ -155,7 +161,8 @@ impl Replica {
 
     /// When it acts again if nothing happens to it.
     pub(super) fn next(&self) -> UnixMs {
-        self.stopped_until.unwrap_or(self.wake_at.min(self.campaign_wakes_at))
+        let ping_at = self.link.connection.ping_at();
+        self.stopped_until.unwrap_or(self.wake_at.min(self.campaign_wakes_at).min(ping_at))
     }
 
     pub(super) fn planner(&self) -> &Planner {
@@ -205,6 +212,7 @@ impl World {
         match input {
             Input::Scheduler(event) => self.handle(index, event),
             Input::Campaign(event) => self.campaign(index, event),
+            Input::Reload(event) => self.reload(index, event),
         }
     }
 
@@ -226,6 +234,7 @@ impl World {
             let remembers = replica.scheduler.remembers() && (is_whole || is_newest);
             self.excuse(&state, remembers);
         }
+        self.note_answer(index, &event);
         let now = self.clocks();
         let actions = self.replicas[index].scheduler.handle(event, now);
         for action in actions {
@@ -238,7 +247,8 @@ impl World {
                 }
                 Action::Log(log) => self.on_log(index, &log),
                 Action::Writes(writes) => self.on_writes(index, writes),
-                Action::Applied | Action::Reconnect => {}
+                Action::Applied => self.on_applied(index),
+                Action::Reconnect => {}
             }
         }
         self.look_at_entries(index);
@@ -309,8 +319,10 @@ impl World {
             &mut self.replicas[index];
         let is_cut = now < *cut_until || now < *narrow_until && slots >= *lost_from && slots > 0;
         let number = *number;
+        link.connection.on_request(&request);
         let unanswered = || StoreError::Unanswered("no answer".to_owned());
         if now < self.store_back_at {
+            link.connection.close();
             let error = StoreError::Unavailable("connection refused".to_owned());
             return self.fail(now + delay, number, id, error);
         }
@@ -322,8 +334,17 @@ impl World {
             (self.lose, link.stuck_until) = (None, now + DEADLINE);
         }
         if now < link.stuck_until {
+            link.connection.close();
             let at = link.stuck_until;
             return self.fail(at, number, id, unanswered());
+        }
+        if let Some(lost_at) = link.connection.send(now, self.idle_timeout, delay) {
+            self.closed_connections += 1;
+            // A read is repeated on a new connection.
+            if is_write {
+                return self.fail(lost_at, number, id, unanswered());
+            }
+            link.arrives = link.arrives.max(lost_at);
         }
         link.arrives = link.arrives.max(now + delay);
         let arrives = link.arrives;

@@ -3,6 +3,7 @@
 
 pub mod contract;
 pub mod journal;
+pub(crate) mod keep_alive;
 pub mod last_outcomes;
 pub mod memory;
 pub(crate) mod model;

@@ -27,12 +27,9 @@ pub(super) struct Link {
     setup: Pipeline,
     listener: Option<Listener>,
     connection: Option<Connection>,
-    /// Idle connections stay open if they are used at least this often.
-    ping_after: Duration,
+    /// After how long the server closes an idle connection, if it said so.
+    idle_timeout: Option<Duration>,
 }
-
-/// The longest time that a leader's connection is idle.
-const MAX_IDLE: Duration = Duration::from_secs(2);
 
 /// The server's location.
 #[derive(Debug)]
@@ -65,7 +62,7 @@ impl Link {
             setup: Pipeline::new(),
             listener: None,
             connection: None,
-            ping_after: MAX_IDLE,
+            idle_timeout: None,
         }
     }
 
@@ -109,7 +106,7 @@ impl Link {
             inspect::inspect(&mut connection).await?;
         }
         if self.is_store {
-            self.ping_after = idle_time(&mut connection).await;
+            self.idle_timeout = idle_timeout(&mut connection).await;
         }
         if !self.setup.is_empty() {
             let () = self.setup.query_async(&mut connection).await.map_err(explain)?;
@@ -143,9 +140,9 @@ impl Link {
         lua::load_all().query_async(connection).await
     }
 
-    /// How long the connection may be idle.
-    pub(super) fn ping_after(&self) -> Duration {
-        self.ping_after
+    /// After how long the server closes an idle connection, if it does and has said so.
+    pub(super) fn idle_timeout(&self) -> Option<Duration> {
+        self.idle_timeout
     }
 
     /// The server's address, for display.
@@ -169,14 +166,11 @@ impl Link {
     }
 }
 
-/// Half of the server's timeout for idle connections, if that is known and short.
-async fn idle_time(connection: &mut Connection) -> Duration {
+/// The server's timeout for idle connections, if it has one and says so.
+async fn idle_timeout(connection: &mut Connection) -> Option<Duration> {
     let mut call = redis::cmd("CONFIG");
     // An ACL may forbid this.
     let said = call.arg("GET").arg("timeout").query_async(connection).await;
     let said: HashMap<String, u64> = said.unwrap_or_default();
-    match said.get("timeout") {
-        None | Some(0) => MAX_IDLE,
-        Some(seconds) => (Duration::from_secs(*seconds) / 2).min(MAX_IDLE),
-    }
+    said.get("timeout").filter(|seconds| **seconds > 0).map(|seconds| Duration::from_secs(*seconds))
 }

@@ -9,6 +9,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
+use std::time::Duration;
 
 use redis::aio::ConnectionLike;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
@@ -20,6 +21,10 @@ use super::failure::in_flight_error;
 use super::link::Link;
 use crate::address::RedisAddress;
 use crate::store::contract::StoreError;
+use crate::store::keep_alive::KeepAlive;
+
+/// The longest time that a leader's connection is idle.
+const MAX_IDLE: Duration = Duration::from_secs(2);
 
 /// The sending end; clones share the connection, which closes with the last of them.
 #[derive(Clone)]
@@ -183,8 +188,7 @@ struct ConnectionTask {
     link: Link,
     address: RedisAddress,
     sent: VecDeque<Sent>,
-    keeps_alive: bool,
-    used: Instant,
+    keep_alive: KeepAlive<Instant>,
 }
 
 enum Event {
@@ -197,19 +201,19 @@ impl ConnectionTask {
     fn new(link: Link) -> ConnectionTask {
         let address = link.address().clone();
         let sent = VecDeque::new();
-        ConnectionTask { link, address, sent, keeps_alive: false, used: Instant::now() }
+        let keep_alive = KeepAlive::new(MAX_IDLE, Instant::now());
+        ConnectionTask { link, address, sent, keep_alive }
     }
 
     async fn run(mut self, mut posted: mpsc::UnboundedReceiver<Job>) {
         let mut is_open = true;
         while is_open || !self.sent.is_empty() {
-            let is_idle = self.keeps_alive && self.sent.is_empty() && self.is_connected();
-            let ping_at = self.used + self.link.ping_after();
+            let ping_at = self.ping_at();
             let event = tokio::select! {
                 biased;
                 reply = first(&mut self.sent) => Event::Replied(reply),
                 job = posted.recv(), if is_open => Event::Posted(job),
-                () = sleep_until(ping_at), if is_idle => Event::Idle,
+                () = sleep_until_some(ping_at) => Event::Idle,
             };
             match event {
                 Event::Replied(reply) => self.take(reply).await,
@@ -218,6 +222,11 @@ impl ConnectionTask {
                 Event::Idle => self.ping().await,
             }
         }
+    }
+
+    fn ping_at(&self) -> Option<Instant> {
+        let ping_at = self.keep_alive.ping_at(self.link.idle_timeout(), self.sent.len());
+        ping_at.filter(|_| self.is_connected())
     }
 
     fn is_connected(&self) -> bool {
@@ -232,7 +241,7 @@ impl ConnectionTask {
             }
             Job::Ask(request) => match self.connect().await {
                 Ok(connection) => {
-                    self.used = Instant::now();
+                    self.keep_alive.on_sent(Instant::now());
                     self.sent.push_back(Sent::send(Some(request), connection, false).await);
                 }
                 Err(error) => {
@@ -241,7 +250,7 @@ impl ConnectionTask {
                     while let Ok(job) = posted.try_recv() {
                         match job {
                             Job::Ask(request) => request.respond(Err(error.clone())),
-                            Job::KeepAlive(alive) => self.keeps_alive = alive,
+                            Job::KeepAlive(alive) => self.keep_alive.set_wanted(alive),
                             Job::FireAndForget(_) | Job::Reconnect => {}
                         }
                     }
@@ -255,7 +264,7 @@ impl ConnectionTask {
                     });
                 }
             }
-            Job::KeepAlive(alive) => self.keeps_alive = alive,
+            Job::KeepAlive(alive) => self.keep_alive.set_wanted(alive),
             Job::Reconnect => self.link.drop_connection(),
         }
     }
@@ -268,7 +277,7 @@ impl ConnectionTask {
     }
 
     async fn ping(&mut self) {
-        self.used = Instant::now();
+        self.keep_alive.on_sent(Instant::now());
         if let Some(connection) = self.link.current() {
             self.sent.push_back(Sent::send(None, connection, false).await);
         }
@@ -312,6 +321,14 @@ impl Request {
     fn respond(self, result: Result<Value, StoreError>) {
         // The caller may have given up.
         let _ = self.answer.send(result);
+    }
+}
+
+/// Sleeps until `at`; forever without one.
+async fn sleep_until_some(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }
 
