@@ -70,7 +70,7 @@ fn each_leader_says_once_that_all_entries_are_paused_and_when_they_no_longer_are
     rig.elect(&mut replica, false);
     rig.request(Subject::All, &pausing(None));
     rig.pass(&mut replica, 30);
-    let said = ["all entries are paused", "by=ann@host", "note=\"database moves\""];
+    let said = ["all entries are paused", "by=\"ann@host\"", "note=\"database moves\""];
     assert_eq!(rig.logged(&said), 1, "{}", rig.log());
     let mut next = rig.replica([every("a", 1)]);
     rig.elect(&mut next, false);
