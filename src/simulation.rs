@@ -185,7 +185,7 @@ impl World {
             store: MemoryStore::new("simulated", move || UnixMs(shown.load(Ordering::Relaxed))),
             periods: [PERIODS[0]; 3],
             replicas,
-            person: Person::new(start, seed),
+            person: Person::new(start, &fixed, seed),
             files,
             fixed,
             start,
@@ -456,7 +456,7 @@ impl World {
     fn check_shown(&self, index: usize) {
         let shown = self.replicas[index].scheduler.counters().queues();
         let manual = [Kind::Manual, Kind::Backfill].map(|kind| Outcome::Dispatched(kind).as_str());
-        // Others may have sent manual messages since it has read the counters.
+        // Others may have sent manual messages since the replica read the counters.
         let counted = self.ledger.counters.iter().filter(|((_, word), _)| !manual.contains(word));
         for ((queue, word), count) in counted {
             let shown = &shown[&**queue];

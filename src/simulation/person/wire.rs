@@ -8,12 +8,13 @@ use uuid::Uuid;
 
 use super::call::{Answer, Reply, Request};
 use super::{Event, Running};
+use crate::carrier::memory::Fault;
 use crate::carrier::{Carrier as _, PublishOutcome};
 use crate::schedule::Kind;
 use crate::schedule::outcome::{Line, Outcome};
 use crate::simulation::ledger::Event as Recorded;
 use crate::simulation::replica::answer_of;
-use crate::simulation::{SECOND, World, answer};
+use crate::simulation::{Due, SECOND, World, answer};
 use crate::store::contract::{
     BackfillNote, BackfillStep, ManualMessage, ManualNote, ManualStep, Noted, Sent, Store,
     StoreError,
@@ -53,7 +54,7 @@ impl World {
             Request::NoteBackfill(_) | Request::Publish(..) | Request::Pause(_) => {}
         }
         let may_be_late = *is_stalled || is_shared;
-        let (wish, run, slot, is_late) = (*wish, *run, *slot, false);
+        let (wish, run, slot, is_late) = (*wish, *run, *slot, *is_stalled);
         let mut origin = Origin { wish, run, slot, may_be_late, is_late };
         let (now, via) = (self.now, *via);
         let delay = self.person.within(SECOND / 200);
@@ -191,7 +192,10 @@ impl World {
                 self.record_manual(origin, line, queue, is_journalled, false);
             }
             (Noted::Already, _) => {
-                assert!(self.ledger.manual.has_sent(id), "never sent: {line:?}");
+                // A run goes on with later slots only.
+                let was_left_out = self.person.wishes[origin.wish].left_out.contains(&line.slot);
+                let is_known = self.ledger.manual.has_sent(id) || was_left_out;
+                assert!(is_known, "never sent: {line:?}");
             }
             (Noted::Now | Noted::Busy, _) => {}
             (Noted::Other(_), _) => panic!("{noted:?}: {line:?}"),
@@ -231,7 +235,17 @@ impl World {
         assert!(!is_recorded || origin.may_be_late, "{id} was recorded, and is published again");
         let count = |world: &World| world.carrier.messages(&queue.name).len();
         let before = count(self);
+        let is_healthy = !self.due.contains_key(&Due::CarrierRepaired);
+        let is_in_doubt = self.is_in_trouble() && is_healthy && self.person.one_in(16);
+        if is_in_doubt {
+            let faults = [Fault::LoseAnswer, Fault::LoseMessage];
+            let fault = faults[self.person.rng.usize(..faults.len())];
+            self.carrier.set_fault(&queue.name, Some(fault));
+        }
         let outcomes = answer_of(self.carrier.publish_all(queue, messages, || true));
+        if is_in_doubt {
+            self.carrier.set_fault(&queue.name, None);
+        }
         self.trace(|| format!("{id} manual: {outcomes:?}"));
         if count(self) > before {
             let sent = &mut self.person.wishes[origin.wish].sent;

@@ -1,17 +1,15 @@
 //! Something that a person wants to be sent, and what was sent of it, whatever the store has forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use downbeat_time::UnixMs;
 use uuid::Uuid;
 
 use super::call::Asked;
 use crate::manual::{BackfillCalls, Next, Trigger};
+use crate::schedule::Entry;
 use crate::text::instant;
 use crate::worker::Via;
-
-use crate::schedule::Entry;
 
 pub(super) struct Wish {
     pub(super) entry: Entry,
@@ -131,21 +129,11 @@ pub(super) fn slots(entry: &Entry, from: UnixMs, to: UnixMs) -> Vec<UnixMs> {
     slots.take_while(|slot| *slot < to).collect()
 }
 
-/// Whether the ids of the wishes on carriers are all among these.
+/// Checks that what was sent over a carrier is among these ids.
 pub(super) fn check_carried(wishes: &[Wish], carried: &BTreeSet<Uuid>) {
     for wish in wishes.iter().filter(|wish| wish.is_carried()) {
         for id in wish.sent.values().flatten() {
             assert!(carried.contains(id), "{id} of {} is not in its queue", wish.entry.name);
         }
     }
-}
-
-/// A schedule's entries that a person may choose.
-pub(super) fn choices<'a>(
-    entries: impl Iterator<Item = &'a Entry>,
-    start: UnixMs,
-    length: std::time::Duration,
-) -> Vec<Arc<str>> {
-    let fires_often = |entry: &&Entry| entry.count_slots(start - length, start, 100) >= 9;
-    entries.filter(fires_often).map(|entry| Arc::clone(&entry.name)).collect()
 }
