@@ -1,7 +1,7 @@
 //! Simulates several schedulers over one store, with time jumping from event to event. Seeded faults: crashes,
 //! stopped processes, lost requests and replies, partitions and outages; a store that hangs, is full, refuses,
 //! is rolled back, flushed and damaged, and closes idle connections; carriers with uncertain outcomes; clocks that
-//! are set; and files that are edited while they are loaded.
+//! are set; and files that are edited while they are loaded. A person sends manual messages meanwhile.
 //! The code that decides is the service's own ([`core`](crate::core)). Every slot must be sent once, or be
 //! counted.
 
@@ -11,6 +11,7 @@ mod connections;
 mod entries;
 mod faults;
 mod ledger;
+mod person;
 mod reloads;
 mod replica;
 
@@ -27,13 +28,15 @@ use downbeat_time::UnixMs;
 use self::entries::{EDITED, PERIODS};
 use self::faults::FAULTS;
 use self::ledger::Ledger;
+use self::person::{DEEDS, Person};
 use self::replica::{Input, Loss, Packet, Replica};
 use crate::carrier::memory::MemoryCarrier;
 use crate::core::{self, Event};
+use crate::schedule::outcome::Outcome;
 use crate::schedule::pause::PauseRequest;
 use crate::schedule::progress::{Completeness, State};
 use crate::schedule::sample::{DAY, HOUR};
-use crate::schedule::{Entry, Schedule};
+use crate::schedule::{Entry, Kind, Schedule};
 use crate::store::contract::{HistoryQuery, Store, StoreError};
 use crate::store::memory::{Checkpoint, MemoryStore};
 
@@ -121,6 +124,7 @@ struct World {
     /// The number of edits that follow in quick succession.
     edits_left: u32,
     replicas: Vec<Replica>,
+    person: Person,
     due: BTreeMap<Due, UnixMs>,
     store_back_at: UnixMs,
     /// The store answers nothing until then, and then carries out everything.
@@ -192,6 +196,7 @@ impl World {
             store: MemoryStore::new("simulated", move || UnixMs(shown.load(Ordering::Relaxed))),
             periods: [PERIODS[0]; 3],
             replicas,
+            person: Person::new(start, &fixed, seed),
             files,
             edits_left: 0,
             fixed,
@@ -269,13 +274,16 @@ impl World {
         self.check_records();
         self.check_all_loaded();
         self.check_slots();
+        self.check_wishes();
     }
 
     fn run_until(&mut self, until: UnixMs) {
         loop {
             let wakes = self.replicas.iter().map(Replica::next);
             let wire = self.wire.keys().next().map(|(at, _)| *at);
-            let next = wakes.chain(self.due.values().copied()).chain(wire).min().unwrap_or(FOREVER);
+            let others = wire.into_iter().chain([self.person.next()]);
+            let next =
+                wakes.chain(self.due.values().copied()).chain(others).min().unwrap_or(FOREVER);
             if next > until {
                 return;
             }
@@ -296,6 +304,7 @@ impl World {
                 let (number, packet) = first.remove();
                 self.arrive(number, packet);
             }
+            self.let_person_act();
             for index in 0..self.replicas.len() {
                 self.wake(index);
             }
@@ -466,7 +475,10 @@ impl World {
     /// Checks that a new leader shows no smaller count than the store.
     fn check_shown(&self, index: usize) {
         let shown = self.replicas[index].scheduler.counters().queues();
-        for ((queue, word), count) in &self.ledger.counters {
+        let manual = [Kind::Manual, Kind::Backfill].map(|kind| Outcome::Dispatched(kind).as_str());
+        // Others may have sent manual messages since the replica read the counters.
+        let counted = self.ledger.counters.iter().filter(|((_, word), _)| !manual.contains(word));
+        for ((queue, word), count) in counted {
             let shown = &shown[&**queue];
             let shown = shown.dispatched.get(*word).or(shown.skipped.get(*word));
             assert!(shown >= Some(count), "{queue}: {count} {word}, but shown are {shown:?}");
@@ -526,14 +538,16 @@ struct Totals {
     faults: BTreeMap<&'static str, u64>,
     refused: BTreeMap<&'static str, u64>,
     outcomes: BTreeMap<&'static str, u64>,
+    deeds: BTreeMap<&'static str, u64>,
     stuck_resignations: u64,
     closed_connections: u64,
 }
 
 impl Totals {
-    fn add(&mut self, faults: Counts, refused: Counts, outcomes: Counts) {
+    fn add(&mut self, [faults, refused, outcomes, deeds]: [Counts; 4]) {
         let of = [(&mut self.faults, faults), (&mut self.refused, refused)];
-        for (all, some) in of.into_iter().chain([(&mut self.outcomes, outcomes)]) {
+        let by = [(&mut self.outcomes, outcomes), (&mut self.deeds, deeds)];
+        for (all, some) in of.into_iter().chain(by) {
             some.into_iter().for_each(|(word, n)| *all.entry(word).or_default() += n);
         }
     }
@@ -547,11 +561,11 @@ fn simulate_all(first: u64, seeds: u64) -> Totals {
     let simulate_some = |thread: u64| {
         let mut totals = Totals::default();
         for n in (thread..seeds).step_by(usize::try_from(threads).unwrap()) {
-            let World { faults, refused, ledger, stuck_resignations, closed_connections, .. } =
-                simulate(first.wrapping_add(n));
-            totals.add(faults, refused, ledger.outcomes);
-            totals.stuck_resignations += stuck_resignations;
-            totals.closed_connections += closed_connections;
+            let world = simulate(first.wrapping_add(n));
+            totals.stuck_resignations += world.stuck_resignations;
+            totals.closed_connections += world.closed_connections;
+            let World { faults, refused, ledger, person, .. } = world;
+            totals.add([faults, refused, ledger.outcomes, person.deeds]);
         }
         totals
     };
@@ -560,9 +574,9 @@ fn simulate_all(first: u64, seeds: u64) -> Totals {
             (0..threads).map(|thread| scope.spawn(move || simulate_some(thread))).collect();
         let mut totals = Totals::default();
         for thread in threads {
-            let Totals { faults, refused, outcomes, stuck_resignations, closed_connections } =
+            let Totals { faults, refused, outcomes, deeds, stuck_resignations, closed_connections } =
                 thread.join().expect("a seed has failed");
-            totals.add(faults, refused, outcomes);
+            totals.add([faults, refused, outcomes, deeds]);
             totals.stuck_resignations += stuck_resignations;
             totals.closed_connections += closed_connections;
         }
@@ -579,15 +593,17 @@ fn whatever_fails_every_slot_is_sent_once_or_counted() {
         (None, Some(seeds)) => (fastrand::u64(..), seeds),
         (None, None) => (0, SEEDS),
     };
-    let Totals { faults, refused, outcomes, stuck_resignations, closed_connections } =
+    let Totals { faults, refused, outcomes, deeds, stuck_resignations, closed_connections } =
         simulate_all(first, seeds);
     println!(
         "faults: {faults:?}\nguards: {refused:?}\noutcomes: {outcomes:?}\nstuck resignations: \
          {stuck_resignations}\nclosed connections: {closed_connections}"
     );
+    println!("manual messages: {deeds:?}");
     if only.is_none() {
         assert!(GUARDS.iter().all(|guard| refused[guard] >= 20), "{refused:?}");
         assert!(FAULTS.iter().all(|fault| faults[fault] >= 100), "{faults:?}");
+        assert!(DEEDS.iter().all(|deed| deeds[deed] >= 100), "{deeds:?}");
         assert!(stuck_resignations >= 20, "{stuck_resignations}");
         assert!(closed_connections >= 100, "{closed_connections}");
         assert!(outcomes.len() >= 9 && outcomes.values().all(|n| *n >= 20), "{outcomes:?}");

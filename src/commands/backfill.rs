@@ -17,7 +17,7 @@ use crate::clock;
 use crate::config::{Caller, ServiceConfig};
 use crate::control::Command;
 use crate::manual::backfill::Slot;
-use crate::manual::{self, Backfill, Backfilled, Refused};
+use crate::manual::{self, Backfill, BackfillCalls, Backfilled, Next, Refused};
 use crate::mask::mask;
 use crate::render::Renderer;
 use crate::schedule::Schedule;
@@ -39,50 +39,46 @@ async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result
     let (from, to) = (times::ago(from, now), times::ago(to, now));
     let (entry, queue) = (entry.clone(), queue.clone());
     let step = if *again { BackfillStep::BeginsAgain } else { BackfillStep::Begins };
+    let asked_for = Backfill {
+        run: *run,
+        step,
+        by: Some(caller()),
+        dry_run: *dry_run,
+        entry,
+        from: from.clone(),
+        to: to.clone(),
+        queue,
+    };
     let mut sending = RunningBackfill {
         service,
         command: CommandLine::of_this_command().between(&from, &to),
         now,
         here: None,
-        rest: Backfill {
-            // Generated here, so that the run's id is known even if every response is lost.
-            run: Some(run.unwrap_or_else(Uuid::new_v4)),
-            step,
-            by: Some(caller()),
-            dry_run: *dry_run,
-            entry,
-            from,
-            to,
-            queue,
-        },
-        sent: Vec::new(),
+        calls: BackfillCalls::new(asked_for, Uuid::new_v4()),
         shows_slots: !output.json,
     };
     let done = match sending.send_all().await {
-        Ok(()) if output.json => sending.show_json(),
+        Ok(()) if output.json => sending.show_json().map(|()| Next::Done),
         Err(stopped) if output.json => {
             // The failure already has its reason.
             let _ = sending.show_json();
             Err(stopped)
         }
-        done => done,
+        done => done.map(|()| Next::Done),
     };
-    if !output.json && sending.sent.is_empty() && done.is_ok() {
+    if !output.json && sending.calls.sent.is_empty() && done.is_ok() {
         show::complain(&format!(
             "downbeat: {} has no slots from {} to {}",
             asked.entry, asked.from, asked.to
         ));
     }
     // Everything sent so far has been printed.
-    let has_ended = match &done {
-        Ok(()) => !sending.sent.is_empty(),
-        // An earlier call for the same run may have sent something.
-        Err(stopped) => stopped.nothing_sent && sending.sent.is_empty() && run.is_none(),
-    };
-    if has_ended && !dry_run {
-        sending.end().await;
+    let next = done.as_ref().unwrap_or_else(|stopped| &stopped.next);
+    if let Some(end) = sending.calls.end_after(next) {
+        // If the record is lost, at worst a repeat is refused.
+        let _ = sending.send(&end).await;
     }
-    done.map_err(|stopped| stopped.failure)
+    done.map(|_| ()).map_err(|stopped| stopped.failure)
 }
 
 /// A backfill in progress.
@@ -93,69 +89,63 @@ struct RunningBackfill<'s> {
     now: UnixMs,
     /// Publishes if no service is running.
     here: Option<DirectPublisher>,
-    rest: Backfill,
-    sent: Vec<Slot>,
+    calls: BackfillCalls,
     shows_slots: bool,
 }
 
 /// Why a backfill stopped.
 struct Stopped {
     failure: Failure,
-    /// Whether the slot at which it stopped was certainly not sent.
-    nothing_sent: bool,
+    next: Next,
 }
 
 impl RunningBackfill<'_> {
     /// Sends a few slots at a time until none is left.
     async fn send_all(&mut self) -> Result<(), Stopped> {
-        let run = self.rest.run.unwrap_or_default();
         loop {
-            let count = self.sent.len();
-            let stopped = |failure| Stopped { failure, nothing_sent: false };
-            let done = match self.send().await {
+            let count = self.calls.sent.len();
+            let done = match self.send(&self.calls.rest.clone()).await {
                 Ok(done) => done,
                 Err(Unsent::Refused(refused)) => {
-                    return Err(stopped(self.command.refusal(
-                        refused,
-                        count,
-                        &self.rest.from,
-                        run,
-                    )));
-                }
-                Err(Unsent::Failed(failure))
-                    if count == 0 && !failure.may_be_done || self.rest.dry_run =>
-                {
-                    return Err(stopped(failure));
+                    let next = self.calls.on_refusal(&refused);
+                    let failure = self.command.refusal(refused, &self.calls, &next);
+                    return Err(Stopped { failure, next });
                 }
                 Err(Unsent::Failed(failure)) => {
-                    return Err(stopped(self.command.ended(&failure, count, &self.rest.from, run)));
+                    let next = self.calls.on_failure(failure.may_be_done);
+                    let failure = match next {
+                        Next::NotBegun => failure,
+                        _ => self.command.ended(&failure, &self.calls),
+                    };
+                    return Err(Stopped { failure, next });
                 }
             };
             if let Some(pause) = done.paused.as_ref().filter(|_| count == 0) {
-                let (entry, pause) = (&self.rest.entry, pause.in_words());
+                let (entry, pause) = (&self.calls.rest.entry, pause.in_words());
                 show::complain(&format!("downbeat: {entry} is paused {pause}; sending anyway"));
             }
             let shown = match self.shows_slots {
                 true => done.slots.iter().try_for_each(|slot| show::try_line(&in_words(slot))),
                 false => show::check_reader(),
             };
-            self.sent.extend(done.slots);
-            self.check_shown(shown, done.go_on.as_deref())?;
-            let count = self.sent.len();
-            show_progress(count, done.left);
-            let Some(go_on) = done.go_on else { return Ok(()) };
-            if let Some(refused) = done.failure {
-                let nothing_sent = matches!(refused, Refused::NotSent(_) | Refused::Unreachable(_));
-                let after = done.after.as_deref();
-                let failure = self.command.stopped_at(&refused, count, &go_on, after, run);
-                return Err(Stopped { failure, nothing_sent });
+            let (left, go_on, after) = (done.left, done.go_on.clone(), done.after.clone());
+            let refused = done.failure.clone();
+            let next = self.calls.on_answer(done);
+            self.check_shown(shown, go_on.as_deref())?;
+            show_progress(self.calls.sent.len(), left);
+            match (next, refused) {
+                (Next::Done, _) => return Ok(()),
+                (next, Some(refused)) => {
+                    let failure = self.command.stopped_at(&refused, &self.calls, after.as_deref());
+                    return Err(Stopped { failure, next });
+                }
+                (_, None) => {}
             }
-            self.rest.from = go_on;
         }
     }
 
     fn show_json(&self) -> Result<(), Stopped> {
-        let text = serde_json::to_string_pretty(&self.sent).map_err(io::Error::from);
+        let text = serde_json::to_string_pretty(&self.calls.sent).map_err(io::Error::from);
         let shown = text.and_then(|text| show::try_exact(&text));
         self.check_shown(shown, None)
     }
@@ -164,11 +154,12 @@ impl RunningBackfill<'_> {
     fn check_shown(&self, shown: io::Result<()>, go_on: Option<&str>) -> Result<(), Stopped> {
         let Err(error) = shown else { return Ok(()) };
         let failure = show::write_failure(&error);
-        let (count, run) = (self.sent.len(), self.rest.run.unwrap_or_default());
+        let (count, run) = (self.calls.sent.len(), self.calls.run());
+        let dry_run = self.calls.rest.dry_run;
         let message = match go_on {
             // A dry run can be repeated.
-            _ if self.rest.dry_run && failure.exit == Exit::ClosedPipe => return Ok(()),
-            _ if self.rest.dry_run => failure.message,
+            _ if dry_run && failure.exit == Exit::ClosedPipe => return Ok(()),
+            _ if dry_run => failure.message,
             Some(from) => {
                 let command = self.command.continue_command(from, run);
                 format!("{}; slots sent: {count}; continue with `{command}`", failure.message)
@@ -178,38 +169,32 @@ impl RunningBackfill<'_> {
                 format!("{}; all {count} slots were sent; `{command}` shows them", failure.message)
             }
         };
-        Err(Stopped { failure: Failure { message, ..failure }, nothing_sent: false })
+        let next = Next::Stopped { not_sent: false };
+        Err(Stopped { failure: Failure { message, ..failure }, next })
     }
 
-    /// Records that every response has arrived. If the record is lost, at worst a repeat is refused.
-    async fn end(&mut self) {
-        self.rest.step = BackfillStep::Ends;
-        let _ = self.send().await;
-    }
-
-    /// Sends the first few slots, through the running service or from here.
-    async fn send(&mut self) -> Result<Backfilled, Unsent> {
+    /// Makes one call, through the running service or from here.
+    async fn send(&mut self, asked: &Backfill) -> Result<Backfilled, Unsent> {
         let here = match &mut self.here {
             Some(here) => here,
             none => {
-                let command = Command::Backfill(Box::new(self.rest.clone()));
-                let asked = ask_service_async(self.service, &command, TIMEOUT).await?;
-                if let Some(done) = asked {
+                let command = Command::Backfill(Box::new(asked.clone()));
+                let answer = ask_service_async(self.service, &command, TIMEOUT).await?;
+                if let Some(done) = answer {
                     return done.map_err(Unsent::Refused);
                 }
                 none.insert(DirectPublisher {
                     schedule: load_schedule(self.service)?,
                     renderer: renderer(self.service),
-                    broker: Direct::open_unless(self.rest.dry_run, self.service)?,
+                    broker: Direct::open_unless(asked.dry_run, self.service)?,
                 })
             }
         };
         let DirectPublisher { schedule, renderer, broker } = here;
         let store = broker.broker.clone();
-        let paused = broker.pause_of(schedule, &self.rest.entry).await;
+        let paused = broker.pause_of(schedule, &asked.entry).await;
         let done =
-            manual::backfill(broker, store.as_ref(), renderer, schedule, &self.rest, self.now)
-                .await;
+            manual::backfill(broker, store.as_ref(), renderer, schedule, asked, self.now).await;
         Ok(Backfilled { paused, ..done? })
     }
 }
@@ -220,32 +205,26 @@ struct CommandLine(Vec<String>);
 /// What to do when a backfill stops.
 impl CommandLine {
     /// The service or the broker refused to send anything.
-    fn refusal(&self, refused: Refused, count: usize, from: &str, run: Uuid) -> Failure {
-        let message = match &refused {
-            Refused::Unfinished { run, from, to, queue } => {
-                let command = self.continued(*run, from, to, queue.as_deref());
+    fn refusal(&self, refused: Refused, calls: &BackfillCalls, next: &Next) -> Failure {
+        let message = match next {
+            Next::InTheWay(other) => {
+                let command = self.continued(other);
                 format!(
                     "{refused}; continue it with `{command}`, which sends nothing twice unless the queue is on \
                      AMQP, or use `--again` to send them again"
                 )
             }
-            _ if count > 0 => return self.ended(&refused.into(), count, from, run),
-            refused => refused.to_string(),
+            Next::Stopped { .. } => return self.ended(&refused.into(), calls),
+            Next::NotBegun | Next::Call | Next::Done => refused.to_string(),
         };
         Failure { message, ..refused.into() }
     }
 
-    /// The broker did not take the slot `go_on`, or did not confirm it.
-    fn stopped_at(
-        &self,
-        refused: &Refused,
-        count: usize,
-        go_on: &str,
-        after: Option<&str>,
-        run: Uuid,
-    ) -> Failure {
-        let command = self.continue_command(go_on, run);
-        let before = format!("slots sent before it: {count}");
+    /// The broker did not take the first slot left, or did not confirm it.
+    fn stopped_at(&self, refused: &Refused, calls: &BackfillCalls, after: Option<&str>) -> Failure {
+        let go_on = &calls.rest.from;
+        let command = self.continue_command(go_on, calls.run());
+        let before = format!("slots sent before it: {}", calls.sent.len());
         let message = match refused {
             Refused::Uncertain { why, is_repeatable: true } => format!(
                 "the slot {go_on} may have been sent: {why}; {before}; continue with `{command}`, which \
@@ -272,9 +251,10 @@ impl CommandLine {
         Failure { message, ..refused.clone().into() }
     }
 
-    /// The call that began with `from` failed.
-    fn ended(&self, failure: &Failure, count: usize, from: &str, run: Uuid) -> Failure {
-        let (message, command) = (&failure.message, self.continue_command(from, run));
+    /// The call that began with the first slot left failed.
+    fn ended(&self, failure: &Failure, calls: &BackfillCalls) -> Failure {
+        let (from, count) = (&calls.rest.from, calls.sent.len());
+        let (message, command) = (&failure.message, self.continue_command(from, calls.run()));
         let rest = if failure.may_be_done {
             format!(
                 "slots from {from} on may have been sent; continue with `{command}`, which sends nothing \
@@ -325,12 +305,14 @@ impl CommandLine {
         )
     }
 
-    fn continued(&self, run: Uuid, from: &str, to: &str, queue: Option<&str>) -> String {
+    /// The command that continues another backfill.
+    fn continued(&self, Backfill { run, from, to, queue, .. }: &Backfill) -> String {
+        let run = run.unwrap_or_default();
         let mut command = self.without(&["--from", "--to", "--queue", "--run"], &["--again"]);
         if let Some(queue) = queue {
             command = command + " --queue " + &show::quoted(queue);
         }
-        let [from, to] = [from, to].map(show::quoted);
+        let [from, to] = [from, to].map(|at| show::quoted(at));
         format!("{command} --from {from} --to {to} --run {run}")
     }
 
@@ -409,7 +391,12 @@ mod tests {
         );
         let again = CommandLine([&typed[..], &["--again".to_owned()]].concat());
         assert_eq!(
-            again.continued(run, slot, "2026-02-02T00:00:00+09:00", None),
+            again.continued(&Backfill {
+                run: Some(run),
+                from: slot.to_owned(),
+                to: "2026-02-02T00:00:00+09:00".to_owned(),
+                ..Backfill::default()
+            }),
             "downbeat --broker 'redis://me:***@host' backfill 'o'\\''clock' --from \
              2026-01-02T03:00:00+09:00 --to 2026-02-02T00:00:00+09:00 --run \
              00000000-0000-0000-0000-000000000007"

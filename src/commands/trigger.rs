@@ -53,7 +53,7 @@ pub(super) fn trigger(flags: ServiceFlags, asked: &cli::Trigger) -> Result<Exit,
     };
     let limit = duration::parse(&asked.wait_timeout)
         .map_err(|error| Failure::usage(format!("--wait-timeout: {error}; {}", error.hint())))?;
-    let triggered = send(&service, &trigger)?;
+    let triggered = send(&service, &trigger, asked.id.is_some())?;
     if !asked.output.json {
         show_done(&triggered).map_err(|failure| not_shown(&triggered, failure))?;
     }
@@ -78,7 +78,8 @@ fn not_shown(triggered: &Triggered, failure: Failure) -> Failure {
 }
 
 /// Sends the message, through the running service or from here.
-fn send(service: &ServiceConfig, trigger: &Trigger) -> Result<Triggered, Failure> {
+/// If it `is_repeat`, an earlier command may have sent it.
+fn send(service: &ServiceConfig, trigger: &Trigger, is_repeat: bool) -> Result<Triggered, Failure> {
     let command = Command::Trigger(Box::new(trigger.clone()));
     let done = match ask_service(service, &command, TIMEOUT) {
         Ok(Some(done)) => done.map_err(Unsent::Refused),
@@ -90,15 +91,23 @@ fn send(service: &ServiceConfig, trigger: &Trigger) -> Result<Triggered, Failure
     };
     done.map_err(|unsent| match unsent {
         Unsent::Failed(failure) => failure,
-        Unsent::Refused(refused) => refusal(trigger, refused),
+        Unsent::Refused(refused) => refusal(trigger, refused, is_repeat),
     })
 }
 
-fn refusal(trigger: &Trigger, refused: Refused) -> Failure {
+fn refusal(trigger: &Trigger, refused: Refused, is_repeat: bool) -> Failure {
     match refused {
         Refused::Uncertain { why, is_repeatable } => uncertain(trigger, &why, Some(is_repeatable)),
         Refused::Used { .. } => {
             let message = format!("not sent: {refused}; leave out `--id` to send a new message");
+            Failure { message, ..refused.into() }
+        }
+        // Without the id, a message that was sent after all would be sent twice.
+        Refused::NotSent(_) | Refused::Unreachable(_) if is_repeat => {
+            let id = trigger.id.unwrap_or_default();
+            let message = format!(
+                "{refused}; if an earlier command may have sent {id}, repeat this one with the same `--id`"
+            );
             Failure { message, ..refused.into() }
         }
         refused => refused.into(),
@@ -277,5 +286,27 @@ impl<'a> Report<'a> {
         let is_dry_run = !triggered.sent && !triggered.sent_before;
         let body = if is_dry_run { body(&triggered.message) } else { None };
         Report { triggered, body, outcome, result, reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeat_that_is_refused_keeps_its_id() {
+        let trigger = Trigger { id: Some(Uuid::from_u128(7)), ..Trigger::default() };
+        for refused in [Refused::NotSent("OOM".to_owned()), Refused::Unreachable("OOM".to_owned())]
+        {
+            let first = refusal(&trigger, refused.clone(), false);
+            assert_eq!(first.message, "not sent: OOM");
+            let repeat = refusal(&trigger, refused, true);
+            assert_eq!(
+                repeat.message,
+                "not sent: OOM; if an earlier command may have sent \
+                 00000000-0000-0000-0000-000000000007, repeat this one with the same `--id`"
+            );
+            assert_eq!(repeat.exit, first.exit);
+        }
     }
 }

@@ -10,6 +10,7 @@
 //! confirmed, and that may be sent twice.
 
 pub mod backfill;
+mod calls;
 mod publish;
 pub mod trigger;
 
@@ -17,6 +18,7 @@ pub mod trigger;
 mod tests;
 
 pub use backfill::{Backfill, Backfilled, backfill};
+pub use calls::{BackfillCalls, Next};
 pub use publish::{Delivery, ManualPublish, ManualStore, Publish, Publisher};
 pub use trigger::{Trigger, Triggered, trigger};
 

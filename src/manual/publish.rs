@@ -87,6 +87,11 @@ pub trait ManualStore {
         &mut self,
         note: BackfillNote,
     ) -> impl Future<Output = Result<Option<OpenBackfill>, StoreError>> + Send;
+
+    /// Waits before a request is repeated. The simulation has a time of its own.
+    fn pause(&mut self, length: Duration) -> impl Future<Output = ()> + Send {
+        tokio::time::sleep(length)
+    }
 }
 
 impl<S: Store> ManualStore for S {
@@ -213,6 +218,53 @@ async fn journal(store: &mut impl ManualStore, carried: &Carried) {
             warn!(entry = &**entry, %slot, %task_id, %error, "failed to record a slot that was sent");
             return;
         };
-        tokio::time::sleep(pause).await;
+        store.pause(pause).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use downbeat_time::UnixMs;
+
+    use super::*;
+    use crate::render::Renderer;
+    use crate::schedule::Kind;
+    use crate::schedule::outcome::Outcome;
+    use crate::schedule::sample::every;
+
+    /// A store that answers nothing.
+    struct Silent;
+
+    fn unanswered<T>() -> Result<T, StoreError> {
+        Err(StoreError::Unanswered("no answer".to_owned()))
+    }
+
+    impl ManualStore for Silent {
+        async fn send(&mut self, _: ManualMessage) -> Result<Sent, StoreError> {
+            unanswered()
+        }
+
+        async fn note(&mut self, _: ManualNote) -> Result<Noted, StoreError> {
+            unanswered()
+        }
+
+        async fn note_backfill(
+            &mut self,
+            _: BackfillNote,
+        ) -> Result<Option<OpenBackfill>, StoreError> {
+            unanswered()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_whose_answer_is_lost_may_have_been_sent() {
+        let (entry, slot, id) = (every("e", 60), UnixMs::from_secs(60), Uuid::from_u128(7));
+        let renderer = Renderer::new("n", "h", Arc::default(), false);
+        let message = entry.message_of(slot, id).into_owned();
+        let outbound = renderer.outbound(&entry, &message, slot, Kind::Manual, id, slot);
+        let OutboundMessage::Store(outgoing) = outbound else { panic!("its queue is on a store") };
+        let line = Line::new(Arc::clone(&entry.name), slot, Outcome::Dispatched(Kind::Manual));
+        let delivery = send(&mut Silent, outgoing, line, (id, 0)).await;
+        assert_eq!(delivery, Delivery::Uncertain("no answer".to_owned()));
     }
 }

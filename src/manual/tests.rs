@@ -274,6 +274,17 @@ async fn a_backfill_that_may_have_been_sent_is_not_sent_by_another_run() {
 }
 
 #[tokio::test]
+async fn a_backfill_that_goes_on_is_in_the_way_with_its_whole_segment() {
+    let mut broker = Broker::new();
+    let mut asked = minutes("minutely");
+    asked.from = broker.backfill(&asked).await.go_on.unwrap();
+    broker.backfill(&asked).await;
+    let to = "2026-12-31 23:16".to_owned();
+    let first = Backfill { to, run: Some(Uuid::from_u128(9)), ..minutes("minutely") };
+    assert_eq!(in_the_way(broker.try_backfill(&first).await), 8);
+}
+
+#[tokio::test]
 async fn a_backfill_that_begins_again_replaces_those_that_it_overlaps() {
     let mut broker = Broker::new();
     broker.backfill(&minutes("minutely")).await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use downbeat_time::UnixMs;
 
 use super::SECOND;
+use super::person::ManualRecords;
 use crate::schedule::outcome::{Line, Outcome, SkipReason};
 use crate::schedule::pause::Subject;
 use crate::schedule::planner::Item;
@@ -53,6 +54,8 @@ pub(super) struct Ledger {
     queued: BTreeMap<Arc<str>, u64>,
     /// What people have paused.
     pub(super) paused: Option<Subject>,
+    /// What the store should know of manual messages.
+    pub(super) manual: ManualRecords,
     truth: HashMap<Arc<str>, Truth>,
     /// The number of times that each outcome was recorded.
     pub(super) outcomes: BTreeMap<&'static str, u64>,
@@ -87,6 +90,18 @@ impl Ledger {
             truth.counted.push((event.from, *slot));
         }
         self.events.push(event);
+    }
+
+    /// Notes a manual message. Without a journal, it is only counted.
+    pub(super) fn record_manual(&mut self, event: Event, is_journalled: bool, is_in_store: bool) {
+        let counter = (Arc::clone(&event.queue), event.line.outcome.as_str());
+        *self.counters.entry(counter).or_default() += 1;
+        if is_in_store {
+            *self.queued.entry(Arc::clone(&event.queue)).or_default() += 1;
+        }
+        if is_journalled {
+            self.events.push(event);
+        }
     }
 
     /// Checks the guards for an event that is about to be recorded.

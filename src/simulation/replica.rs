@@ -165,6 +165,24 @@ impl Replica {
         self.stopped_until.unwrap_or(self.wake_at.min(self.campaign_wakes_at).min(ping_at))
     }
 
+    /// Whether the process has started.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.names.is_empty()
+    }
+
+    /// When a small request that it makes now arrives; `Err`: when it is known to be lost.
+    pub(super) fn arrival(&mut self, now: UnixMs, delay: Duration) -> Result<UnixMs, UnixMs> {
+        let link = &mut self.link;
+        if now < self.cut_until {
+            link.stuck_until = link.stuck_until.max(now + DEADLINE);
+        }
+        if now < link.stuck_until {
+            return Err(link.stuck_until);
+        }
+        link.arrives = link.arrives.max(now + delay);
+        Ok(link.arrives)
+    }
+
     pub(super) fn planner(&self) -> &Planner {
         self.scheduler.plans().unwrap()
     }

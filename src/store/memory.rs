@@ -160,6 +160,12 @@ impl MemoryStore {
         is_there
     }
 
+    /// Whether the journal is lost, so that messages are counted only.
+    #[cfg(test)]
+    pub(crate) fn has_lost_journal(&self) -> bool {
+        self.namespace().model.is_lost()
+    }
+
     /// Copies everything in the store.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {
