@@ -19,7 +19,9 @@ mod wait;
 mod workers;
 
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
+
+use downbeat::clock;
 
 use crate::support::downbeat::Place;
 
@@ -45,14 +47,11 @@ fn place_with(schedule: &str) -> Place {
 }
 
 /// 03:00 in Seoul, and 02:30 in Berlin in winter and in summer, as minutes of a day in UTC.
-const THREE_FIRE: [u64; 3] = [18 * 60, 60 + 30, 30];
+const THREE_FIRE: [i64; 3] = [18 * 60, 60 + 30, 30];
 
 /// A folder with [`THREE`], none of which fires within the next minute.
 fn place_with_three() -> Place {
-    let minute_of_day = || {
-        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-        since_1970.as_secs() / 60 % (24 * 60)
-    };
+    let minute_of_day = || clock::wall().0 / 60_000 % (24 * 60);
     while THREE_FIRE.contains(&(minute_of_day() + 1)) || THREE_FIRE.contains(&minute_of_day()) {
         thread::sleep(Duration::from_secs(1));
     }
