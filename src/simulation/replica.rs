@@ -549,7 +549,8 @@ impl World {
         let event = Recorded { from, line, queue: Arc::clone(queue), at };
         let schedule = facts.schedule.as_ref().unwrap();
         if let Some(entry) = schedule.get(&event.line.entry) {
-            if facts.is_plain[index] {
+            // A slot that was published while the clock was ahead may be settled after the repair.
+            if facts.is_plain[index] && event.line.slot <= event.at + SECOND {
                 let count = entry.count_slots(event.from, event.line.slot, 10_000);
                 assert_eq!(event.line.count, count, "{event:?}");
             }

@@ -38,6 +38,11 @@ impl ManualRecords {
         assert!(self.sent.insert(id), "recorded twice: {id}");
     }
 
+    /// Forgets old backfills: for good, even if the clock goes back.
+    pub(super) fn forget_old(&mut self, now: UnixMs) {
+        self.open.retain(|open| open.until > now);
+    }
+
     /// Whether the store remembers that the backfill has not ended.
     pub(super) fn is_open(&self, run: Uuid, now: UnixMs) -> bool {
         self.open.iter().any(|open| open.run == run && open.until > now)
@@ -46,7 +51,6 @@ impl ManualRecords {
     /// Checks that a backfill was refused exactly if another one is in its way, and notes it.
     pub(super) fn note(&mut self, now: UnixMs, note: &BackfillNote, reply: Option<&OpenBackfill>) {
         let BackfillNote { scope, backfill, step } = note;
-        self.open.retain(|open| open.until > now);
         let is_in_the_way = |open: &Open| {
             open.scope == *scope
                 && open.run != backfill.run

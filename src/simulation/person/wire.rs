@@ -136,6 +136,7 @@ impl World {
 
     /// The store carries out a request, and the observer takes note.
     fn carry_out_manual(&mut self, origin: Origin, request: Request) -> Reply {
+        self.ledger.manual.forget_old(self.store_now());
         match request {
             Request::Send(message) => Reply::Sent(self.send_manual(origin, message)),
             Request::Note(note) => Reply::Noted(self.note_manual(origin, note)),
@@ -174,7 +175,10 @@ impl World {
         self.trace(|| format!("{} {} {id} manual: {sent:?}", line.entry, line.slot));
         match sent {
             Sent::Now => self.record_manual(origin, line, queue, is_journalled, true),
-            Sent::Already => assert!(self.ledger.manual.has_sent(id), "never sent: {line:?}"),
+            // Before the store was rolled back, perhaps.
+            Sent::Already => {
+                assert!(self.person.wishes[origin.wish].has_sent(id), "never sent: {line:?}");
+            }
             Sent::Refused(_) => {}
             Sent::Other(_) => panic!("{sent:?}: {line:?}"),
         }
@@ -193,9 +197,9 @@ impl World {
             }
             (Noted::Already, _) => {
                 // A run goes on with later slots only.
-                let was_left_out = self.person.wishes[origin.wish].left_out.contains(&line.slot);
-                let is_known = self.ledger.manual.has_sent(id) || was_left_out;
-                assert!(is_known, "never sent: {line:?}");
+                let wish = &self.person.wishes[origin.wish];
+                let was_left_out = wish.left_out.contains(&line.slot);
+                assert!(was_left_out || wish.has_sent(id), "never sent: {line:?}");
             }
             (Noted::Now | Noted::Busy, _) => {}
             (Noted::Other(_), _) => panic!("{noted:?}: {line:?}"),
@@ -233,8 +237,6 @@ impl World {
         let [Publication { correlation_id: id, .. }] = messages else { panic!("one at a time") };
         let is_recorded = self.ledger.manual.has_sent(*id);
         assert!(!is_recorded || origin.may_be_late, "{id} was recorded, and is published again");
-        let count = |world: &World| world.carrier.messages(&queue.name).len();
-        let before = count(self);
         let is_healthy = !self.due.contains_key(&Due::CarrierRepaired);
         let is_in_doubt = self.is_in_trouble() && is_healthy && self.person.one_in(16);
         if is_in_doubt {
@@ -242,12 +244,15 @@ impl World {
             let fault = faults[self.person.rng.usize(..faults.len())];
             self.carrier.set_fault(&queue.name, Some(fault));
         }
+        let count = || answer_of(self.carrier.count_waiting(queue)).unwrap_or(0);
+        let before = count();
         let outcomes = answer_of(self.carrier.publish_all(queue, messages, || true));
+        let has_taken = count() > before;
         if is_in_doubt {
             self.carrier.set_fault(&queue.name, None);
         }
         self.trace(|| format!("{id} manual: {outcomes:?}"));
-        if count(self) > before {
+        if has_taken {
             let sent = &mut self.person.wishes[origin.wish].sent;
             sent.entry(origin.slot).or_default().insert(*id);
         }
