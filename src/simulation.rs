@@ -544,10 +544,9 @@ struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, [faults, refused, outcomes, deeds]: [Counts; 4]) {
-        let of = [(&mut self.faults, faults), (&mut self.refused, refused)];
-        let by = [(&mut self.outcomes, outcomes), (&mut self.deeds, deeds)];
-        for (all, some) in of.into_iter().chain(by) {
+    fn add(&mut self, counts: [Counts; 4]) {
+        let Totals { faults, refused, outcomes, deeds, .. } = self;
+        for (all, some) in [faults, refused, outcomes, deeds].into_iter().zip(counts) {
             some.into_iter().for_each(|(word, n)| *all.entry(word).or_default() += n);
         }
     }

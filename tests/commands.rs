@@ -51,8 +51,11 @@ const THREE_FIRE: [i64; 3] = [18 * 60, 60 + 30, 30];
 
 /// A folder with [`THREE`], none of which fires within the next minute.
 fn place_with_three() -> Place {
-    let minute_of_day = || clock::wall().0 / 60_000 % (24 * 60);
-    while THREE_FIRE.contains(&(minute_of_day() + 1)) || THREE_FIRE.contains(&minute_of_day()) {
+    let fires_soon = || {
+        let minute = clock::wall().0 / 60_000 % (24 * 60);
+        THREE_FIRE.iter().any(|fires| (0..2).contains(&(fires - minute)))
+    };
+    while fires_soon() {
         thread::sleep(Duration::from_secs(1));
     }
     place_with(THREE)

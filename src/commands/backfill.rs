@@ -58,13 +58,13 @@ async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result
         shows_slots: !output.json,
     };
     let done = match sending.send_all().await {
-        Ok(()) if output.json => sending.show_json().map(|()| Next::Done),
+        Ok(()) if output.json => sending.show_json(),
         Err(stopped) if output.json => {
             // The failure already has its reason.
             let _ = sending.show_json();
             Err(stopped)
         }
-        done => done.map(|()| Next::Done),
+        done => done,
     };
     if !output.json && sending.calls.sent.is_empty() && done.is_ok() {
         show::complain(&format!(
@@ -73,12 +73,15 @@ async fn send_and_show(service: &ServiceConfig, asked: &cli::Backfill) -> Result
         ));
     }
     // Everything sent so far has been printed.
-    let next = done.as_ref().unwrap_or_else(|stopped| &stopped.next);
+    let next = match &done {
+        Ok(()) => &Next::Done,
+        Err(stopped) => &stopped.next,
+    };
     if let Some(end) = sending.calls.end_after(next) {
         // If the record is lost, at worst a repeat is refused.
         let _ = sending.send(&end).await;
     }
-    done.map(|_| ()).map_err(|stopped| stopped.failure)
+    done.map_err(|stopped| stopped.failure)
 }
 
 /// A backfill in progress.

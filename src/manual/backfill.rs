@@ -176,7 +176,7 @@ fn unfinished(entry: &Entry, backfill: OpenBackfill) -> Refused {
 }
 
 /// `UUIDv5(run, "<entry>\0<slot in UTC ms>")`.
-fn task_id(run: Uuid, entry: &Entry, slot: UnixMs) -> Uuid {
+pub(crate) fn task_id(run: Uuid, entry: &Entry, slot: UnixMs) -> Uuid {
     Uuid::new_v5(&run, format!("{}\0{}", entry.name, slot.0).as_bytes())
 }
 

@@ -86,8 +86,7 @@ impl World {
             return self.leave_unanswered(number, id);
         }
         let link = &mut replica.lease_link;
-        link.arrives = link.arrives.max(now + delay);
-        let arrives = link.arrives;
+        let arrives = link.arrival(now + delay);
         self.put_on_wire(arrives, number, Packet::Asks(id, request));
     }
 

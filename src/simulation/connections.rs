@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use downbeat_time::UnixMs;
 
-use super::replica::{DEADLINE, Replica};
+use super::replica::Replica;
 use super::{FOREVER, World};
 use crate::core::{Answer, Event, Request};
 use crate::store::contract::Reply;
@@ -117,7 +117,7 @@ impl World {
         let Replica { number, link, lease, cut_until, .. } = &mut self.replicas[index];
         let is_cut = now < *cut_until;
         if is_cut {
-            link.stuck_until = link.stuck_until.max(now + DEADLINE);
+            link.lose_packet(now);
         }
         let is_late = link.connection.send(now, timeout, Duration::ZERO).is_some();
         assert!(!is_late || !is_calm || lease.is_none(), "r{number} pings too late");

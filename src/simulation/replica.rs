@@ -85,6 +85,19 @@ pub(super) struct Link {
     pub(super) connection: Connection,
 }
 
+impl Link {
+    /// Notes that a packet is lost.
+    pub(super) fn lose_packet(&mut self, now: UnixMs) {
+        self.stuck_until = self.stuck_until.max(now + DEADLINE);
+    }
+
+    /// When a packet arrives that takes until `at`: not before those sent earlier.
+    pub(super) fn arrival(&mut self, at: UnixMs) -> UnixMs {
+        self.arrives = self.arrives.max(at);
+        self.arrives
+    }
+}
+
 /// Something that a replica handles.
 #[derive(Debug)]
 pub(super) enum Input {
@@ -174,13 +187,9 @@ impl Replica {
     pub(super) fn arrival(&mut self, now: UnixMs, delay: Duration) -> Result<UnixMs, UnixMs> {
         let link = &mut self.link;
         if now < self.cut_until {
-            link.stuck_until = link.stuck_until.max(now + DEADLINE);
+            link.lose_packet(now);
         }
-        if now < link.stuck_until {
-            return Err(link.stuck_until);
-        }
-        link.arrives = link.arrives.max(now + delay);
-        Ok(link.arrives)
+        if now < link.stuck_until { Err(link.stuck_until) } else { Ok(link.arrival(now + delay)) }
     }
 
     pub(super) fn planner(&self) -> &Planner {
@@ -345,7 +354,7 @@ impl World {
             return self.fail(now + delay, number, id, error);
         }
         if is_cut {
-            link.stuck_until = link.stuck_until.max(now + DEADLINE);
+            link.lose_packet(now);
         }
         let is_lost = is_write && self.lose == Some(Loss::Request);
         if is_lost {
@@ -362,10 +371,9 @@ impl World {
             if is_write {
                 return self.fail(lost_at, number, id, unanswered());
             }
-            link.arrives = link.arrives.max(lost_at);
+            link.arrival(lost_at);
         }
-        link.arrives = link.arrives.max(now + delay);
-        let arrives = link.arrives;
+        let arrives = link.arrival(now + delay);
         let is_answered = !(is_write && self.lose == Some(Loss::Reply));
         if !is_answered {
             (self.lose, link.stuck_until) = (None, now + DEADLINE);

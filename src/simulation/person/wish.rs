@@ -6,6 +6,7 @@ use downbeat_time::UnixMs;
 use uuid::Uuid;
 
 use super::call::Asked;
+use crate::manual::backfill::task_id;
 use crate::manual::{BackfillCalls, Next, Trigger};
 use crate::schedule::Entry;
 use crate::text::instant;
@@ -71,10 +72,6 @@ impl Wish {
         }
     }
 
-    pub(super) fn name(&self) -> String {
-        self.entry.name.to_string()
-    }
-
     pub(super) fn is_carried(&self) -> bool {
         self.entry.message.queue.via() != Via::Store
     }
@@ -88,7 +85,7 @@ impl Wish {
     }
 
     pub(super) fn has_sent_of(&self, run: Uuid, slot: UnixMs) -> bool {
-        let id = Uuid::new_v5(&run, format!("{}\0{}", self.entry.name, slot.0).as_bytes());
+        let id = task_id(run, &self.entry, slot);
         self.sent.get(&slot).is_some_and(|ids| ids.contains(&id))
     }
 
@@ -127,13 +124,4 @@ pub(super) fn slots(entry: &Entry, from: UnixMs, to: UnixMs) -> Vec<UnixMs> {
     let next = |slot: &UnixMs| entry.next_slot(*slot);
     let slots = std::iter::successors(entry.next_slot(UnixMs(from.0 - 1)), next);
     slots.take_while(|slot| *slot < to).collect()
-}
-
-/// Checks that what was sent over a carrier is among these ids.
-pub(super) fn check_carried(wishes: &[Wish], carried: &BTreeSet<Uuid>) {
-    for wish in wishes.iter().filter(|wish| wish.is_carried()) {
-        for id in wish.sent.values().flatten() {
-            assert!(carried.contains(id), "{id} of {} is not in its queue", wish.entry.name);
-        }
-    }
 }
