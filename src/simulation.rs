@@ -129,6 +129,8 @@ struct World {
     store_back_at: UnixMs,
     /// The store answers nothing until then, and then carries out everything.
     hung_until: UnixMs,
+    /// Until then, carriers answer late.
+    carrier_slow_until: UnixMs,
     /// The store takes no writes until then.
     full_until: UnixMs,
     lose: Option<Loss>,
@@ -204,6 +206,7 @@ impl World {
             due: BTreeMap::from([(Due::Shift, start + SHIFT), (Due::Fault, start + HOUR)]),
             store_back_at: start,
             hung_until: start,
+            carrier_slow_until: start,
             full_until: start,
             lose: None,
             machine_offset_ms: 0,

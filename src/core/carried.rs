@@ -1,9 +1,10 @@
 //! Slots of queues on carriers. The store records that a slot is about to be published, the carrier publishes
 //! it, and the store records the outcome.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use downbeat_time::UnixMs;
 use uuid::Uuid;
 
 use super::log::Log;
@@ -14,7 +15,7 @@ use crate::carrier::PublishOutcome;
 use crate::render::MAX_BATCH_SLOTS;
 use crate::schedule::outcome::SkipReason;
 use crate::schedule::planner::{Action as Planned, Item};
-use crate::schedule::{Entry, Kind, Schedule};
+use crate::schedule::{Entry, Kind, Planner, Schedule};
 use crate::store::Fence;
 use crate::store::contract::{Settle, Settled};
 use crate::store::journal::RecordId;
@@ -25,8 +26,8 @@ use crate::worker::Queue;
 pub(super) struct Carrying {
     /// Entries with a slot that is being published or whose outcome is not recorded.
     entries: BTreeSet<Arc<str>>,
-    /// Publishes in flight.
-    published: BTreeMap<RequestId, Vec<PendingSlot>>,
+    /// Publishes in flight, without slots whose outcomes no longer matter.
+    published: BTreeMap<RequestId, Vec<Option<PendingSlot>>>,
     /// Outcomes that are not recorded yet.
     returned: Vec<Returned>,
 }
@@ -38,6 +39,9 @@ struct PendingSlot {
     item: Item,
     task_id: Uuid,
 }
+
+/// Slots that were planned from one schedule, with their task ids.
+pub(super) type PlannedSlots = (Arc<Schedule>, Vec<(Item, Uuid)>);
 
 /// A slot and what the carrier did with it.
 #[derive(Debug)]
@@ -80,8 +84,8 @@ impl Carrying {
     /// Handles the outcomes of a publish.
     pub(super) fn on_published(&mut self, id: RequestId, deliveries: Vec<Delivery>) {
         let slots = self.published.remove(&id).unwrap_or_default();
-        let returned = slots.into_iter().zip(deliveries);
-        self.returned.extend(returned.map(|(slot, delivery)| Returned { slot, delivery }));
+        let returned = |(slot, delivery)| Some(Returned { slot: slot?, delivery });
+        self.returned.extend(slots.into_iter().zip(deliveries).filter_map(returned));
     }
 
     /// Takes back outcomes whose write failed.
@@ -123,7 +127,7 @@ impl Scheduler {
                 .entry(Arc::clone(&queue.name))
                 .or_insert_with(|| (Arc::clone(queue), Vec::new(), Vec::new()));
             self.carrying.entries.insert(Arc::clone(&entry.name));
-            slots.push(PendingSlot { schedule: Arc::clone(&schedule), item, task_id });
+            slots.push(Some(PendingSlot { schedule: Arc::clone(&schedule), item, task_id }));
             messages.push(Carried { max_queued: entry.guards.max_queued, publication });
         }
         let not_after = self.trusted_until(lease);
@@ -143,6 +147,32 @@ impl Scheduler {
                 self.log(Log::NotRecorded { entry, slot: slot.item.slot, task_id });
             }
         }
+    }
+
+    /// Drops slots that are not open any more, or whose intents the store does not have, once everything is read
+    /// anew. The former were settled by another leader or by an unanswered record of our own: recorded again, they
+    /// would count twice. The latter are uncertain: the store was rolled back, and does not know that they were
+    /// about to be sent.
+    pub(super) fn keep_intended(
+        &mut self,
+        planner: &mut Planner,
+        intents: &HashMap<Box<str>, UnixMs>,
+    ) {
+        let mut is_kept = |pending: &PendingSlot| {
+            let (name, slot) = (&pending.entry().name, pending.item.slot);
+            let is_intended = intents.get(&**name).is_some_and(|intended| slot <= *intended);
+            if !is_intended {
+                planner.mark_open_uncertain(name, slot);
+            }
+            is_intended && planner.is_open(name, slot)
+        };
+        for pending in self.carrying.published.values_mut().flatten() {
+            pending.take_if(|pending| !is_kept(pending));
+        }
+        self.carrying.returned.retain(|returned| is_kept(&returned.slot));
+        let published = self.carrying.published.values().flatten().flatten();
+        let pending = published.chain(self.carrying.returned.iter().map(|returned| &returned.slot));
+        self.carrying.entries = pending.map(|pending| Arc::clone(&pending.entry().name)).collect();
     }
 
     /// Notes that the entry has no slot with a carrier any more.
@@ -177,20 +207,15 @@ impl Scheduler {
 
     /// Handles outcomes that the store has recorded.
     pub(super) fn on_settled(&mut self, returned: Vec<Returned>, head: Option<RecordId>, now: Now) {
-        let recorded: Vec<(Arc<Schedule>, Item, Uuid)> =
+        let recorded: Vec<PendingSlot> =
             returned.into_iter().filter_map(|returned| self.on_returned(returned, now)).collect();
-        let is_one = |(one, ..): &(Arc<Schedule>, _, _), (other, ..): &(Arc<Schedule>, _, _)| {
-            Arc::ptr_eq(one, other)
-        };
-        for of_a_schedule in recorded.chunk_by(is_one) {
-            let schedule = &of_a_schedule[0].0;
-            let items = of_a_schedule.iter().map(|(_, item, task_id)| (*item, *task_id)).collect();
-            self.on_recorded(schedule, items, head, now);
+        for (schedule, items) in by_schedule(&recorded) {
+            self.on_recorded(&schedule, items, head, now);
         }
     }
 
     /// Settles a slot once its outcome is recorded as far as it needs to be. Returns what was recorded.
-    fn on_returned(&mut self, returned: Returned, now: Now) -> Option<(Arc<Schedule>, Item, Uuid)> {
+    fn on_returned(&mut self, returned: Returned, now: Now) -> Option<PendingSlot> {
         let Returned { slot, delivery } = returned;
         let (entry, item) = (slot.entry(), slot.item);
         self.carrying.entries.remove(&entry.name);
@@ -222,6 +247,23 @@ impl Scheduler {
         if let (Some(index), Some(planner)) = (index, &mut self.planner) {
             planner.settle(&Item { entry: index, ..item });
         }
-        Some((Arc::clone(&slot.schedule), item, slot.task_id))
+        Some(PendingSlot { item, ..slot })
     }
+}
+
+/// Groups slots by schedule.
+fn by_schedule<'a>(slots: impl IntoIterator<Item = &'a PendingSlot>) -> Vec<PlannedSlots> {
+    let mut found: Vec<PlannedSlots> = Vec::new();
+    for PendingSlot { schedule, item, task_id } in slots {
+        match found.last_mut().filter(|(last, _)| Arc::ptr_eq(last, schedule)) {
+            Some((_, items)) => items.push((*item, *task_id)),
+            None => found.push((Arc::clone(schedule), vec![(*item, *task_id)])),
+        }
+    }
+    found
+}
+
+/// The slots whose outcomes are being recorded.
+pub(super) fn being_recorded(returned: &[Returned]) -> Vec<PlannedSlots> {
+    by_schedule(returned.iter().map(|returned| &returned.slot))
 }

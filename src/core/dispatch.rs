@@ -6,6 +6,7 @@ use std::sync::Arc;
 use downbeat_time::UnixMs;
 use uuid::Uuid;
 
+use super::carried::being_recorded;
 use super::log::Log;
 use super::pipe::{Work, Write};
 use super::scheduler::Scheduler;
@@ -15,7 +16,7 @@ use crate::leader::lease::Lease;
 use crate::render;
 use crate::schedule::outcome::{Outcome, SkipReason};
 use crate::schedule::planner::{Action, Item};
-use crate::schedule::{Entry, Kind, Schedule};
+use crate::schedule::{Entry, Kind, Planner, Schedule};
 use crate::store::Fence;
 use crate::store::contract::{Batch, Exception, Intend, Intent, Snapshot};
 use crate::store::journal::RecordId;
@@ -51,7 +52,7 @@ impl Scheduler {
         if self.settle_returned(&fence, now) {
             return Wake::NOW;
         }
-        if self.is_stopping() {
+        if self.is_stopping() || self.went_back {
             return Wake::NEVER;
         }
         self.release_queues(now);
@@ -74,12 +75,15 @@ impl Scheduler {
         if self.pipe.is_empty() { self.run_housekeeping(&fence, lease, wake, now) } else { wake }
     }
 
-    /// The slots to send next.
+    /// The slots to send next. While an edit waits for carriers, they are handed nothing more.
     fn next_slots(&mut self, now: Now) -> Option<Slots> {
-        if self.planned.is_empty() {
+        let is_edited = self.is_edited();
+        let may_go = |slots: &Slots| !is_edited || matches!(slots, Slots::Stored(_));
+        if !self.planned.iter().any(may_go) {
             self.plan(now);
         }
-        self.planned.pop_front()
+        let next = self.planned.iter().position(may_go)?;
+        self.planned.remove(next)
     }
 
     /// Plans a batch. Its entries are not planned again until the outcome is known.
@@ -275,6 +279,8 @@ impl Scheduler {
         match item.action {
             Action::Send(kind) => {
                 if self.troubles.accepted(queue) {
+                    // It may be held still: this message was on its way when another was refused.
+                    self.planner.iter_mut().for_each(|planner| planner.release(queue));
                     self.log(Log::QueueAccepts(Arc::clone(queue)));
                 }
                 if kind == Kind::Scheduled {
@@ -350,22 +356,32 @@ impl Scheduler {
     /// Remembers the slots of a write that may have been carried out.
     pub(super) fn leave_unanswered(&mut self, write: &Write) {
         let (Some(planner), Some(term)) = (&self.planner, term_of(&write.lease)) else { return };
-        let items = write.work.items();
-        if !items.is_empty() {
-            let (schedule, items) = (Arc::clone(planner.schedule()), items.to_vec());
-            self.unanswered.push(Unanswered { term, schedule, items });
-        }
+        let slots = match &write.work {
+            Work::Dispatch(items) | Work::Intend(items) => {
+                vec![(Arc::clone(planner.schedule()), items.clone())]
+            }
+            Work::Settle(returned) => being_recorded(returned),
+            Work::Fold(_) | Work::Part => Vec::new(),
+        };
+        let unanswered = |(schedule, items)| Unanswered { term, schedule, items };
+        self.unanswered.extend(slots.into_iter().map(unanswered));
     }
 
     /// Reports slots of unanswered requests that the store has recorded. Only a record of that very slot in the
     /// same tenure proves that it was sent by us; other slots are planned anew, or were recorded by another
-    /// leader.
-    pub(super) fn report_unanswered(&mut self, snapshot: &Snapshot, now: Now) {
+    /// leader. If the store `has_forgotten` records, those slots may have been sent: they are marked as uncertain.
+    pub(super) fn resolve_unanswered(
+        &mut self,
+        snapshot: &Snapshot,
+        has_forgotten: bool,
+        planner: &mut Planner,
+        now: Now,
+    ) {
         for Unanswered { term, schedule, items } in std::mem::take(&mut self.unanswered) {
             let recorded = snapshot.recorded_in(term);
-            let as_recorded = |(item, task_id): (Item, Uuid)| {
-                let entry = &schedule.entries[item.entry as usize];
-                let action = match (*recorded.get(&(&*entry.name, item.slot))?, item.action) {
+            let as_recorded = |entry: &Entry, item: Item| {
+                let outcome = *recorded.get(&(&*entry.name, item.slot))?;
+                Some(match (outcome, item.action) {
                     (Outcome::Dispatched(kind), _) => Action::Send(kind),
                     (Outcome::Skipped(reason), Action::Skip { count, .. }) => {
                         Action::Skip { reason, count }
@@ -373,12 +389,20 @@ impl Scheduler {
                     (Outcome::Skipped(reason), Action::Send(_)) => {
                         Action::Skip { reason, count: 1 }
                     }
-                };
-                Some((Item { action, ..item }, task_id))
+                })
             };
-            let items: Vec<_> = items.into_iter().filter_map(as_recorded).collect();
-            if !items.is_empty() {
-                self.log(Log::Recorded { schedule, items, at: now.wall, recovered: true });
+            let mut reported = Vec::new();
+            for (item, task_id) in items {
+                let entry = &schedule.entries[item.entry as usize];
+                match as_recorded(entry, item) {
+                    Some(action) => reported.push((Item { action, ..item }, task_id)),
+                    None if has_forgotten => planner.mark_open_uncertain(&entry.name, item.slot),
+                    None => {}
+                }
+            }
+            if !reported.is_empty() {
+                let (items, at) = (reported, now.wall);
+                self.log(Log::Recorded { schedule, items, at, recovered: true });
             }
         }
     }

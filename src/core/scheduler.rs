@@ -91,7 +91,7 @@ pub struct Scheduler {
     /// The store's clock when it was last checked; used to notice that it goes back.
     clock_seen: Option<ClockReading>,
     /// Whether the store's clock has gone back, so that records ahead of it need repair.
-    went_back: bool,
+    pub(super) went_back: bool,
     /// Slots of unanswered requests: the store knows what became of them.
     pub(super) unanswered: Vec<Unanswered>,
     /// Slots that ended with their registration in the tenure of that term, not known to be recorded.
@@ -300,6 +300,10 @@ impl Scheduler {
         if !self.is_edited() && !self.went_back {
             return true;
         }
+        // Slots that are with carriers still belong to the old registrations.
+        if !self.carrying.is_empty() {
+            return true;
+        }
         if !self.pipe.is_empty() {
             return false;
         }
@@ -351,7 +355,7 @@ impl Scheduler {
     }
 
     /// Whether a schedule other than the planned one is loaded.
-    fn is_edited(&self) -> bool {
+    pub(super) fn is_edited(&self) -> bool {
         let planner = self.planner.as_ref();
         planner.is_some_and(|planner| !Arc::ptr_eq(planner.schedule(), &self.schedule))
     }

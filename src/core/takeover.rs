@@ -287,9 +287,14 @@ impl Scheduler {
         let NewTenure { ended, repaired, changed, is_new_journal, .. } = tenure;
         let position = self.pipe.confirmed();
         planner.advance(position.sequence);
-        self.report_recorded(&snapshot, now);
+        let is_behind = remembered.is_some_and(|remembered| state.sequence < remembered);
+        let has_forgotten = is_behind || state.completeness != Completeness::Whole;
+        self.resolve_unanswered(&snapshot, has_forgotten, &mut planner, now);
+        self.report_unreported(&snapshot);
+        self.report_others(&snapshot);
         self.find_unfolded(if is_new_journal { &[] } else { &snapshot.journal }, now);
         self.note_recorded(position.head, names(&ended), now);
+        self.keep_intended(&mut planner, &state.intents);
         self.mark_pending(&mut planner);
         self.planner = Some(planner);
         self.head = position.head;
@@ -330,13 +335,6 @@ impl Scheduler {
         self.unreported.extend(ended.into_iter().map(|ended| (term, ended)));
         self.unreported.sort_by_cached_key(key);
         self.unreported.dedup_by_key(|unreported| key(unreported));
-    }
-
-    /// Reports slots that were recorded but not reported yet.
-    fn report_recorded(&mut self, snapshot: &Snapshot, now: Now) {
-        self.report_unanswered(snapshot, now);
-        self.report_unreported(snapshot);
-        self.report_others(snapshot);
     }
 
     /// Notes which records are not folded yet.

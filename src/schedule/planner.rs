@@ -223,6 +223,12 @@ impl Planner {
         self.progress_of(name).or_else(|| self.retired.get(name).cloned())
     }
 
+    /// Whether the entry is live and that slot of it is not settled.
+    #[must_use]
+    pub fn is_open(&self, name: &str, slot: UnixMs) -> bool {
+        self.progress_of(name).is_some_and(|progress| !progress.is_settled(slot))
+    }
+
     fn progress(&self, index: u32) -> Progress {
         let track = &self.tracks[index as usize];
         let mut ahead = Vec::new();
@@ -473,10 +479,24 @@ impl Planner {
     /// Marks a slot whose publishing is uncertain: it and those before it are sent again, marked, unless they
     /// are too old.
     pub fn mark_uncertain(&mut self, index: u32, slot: UnixMs) {
+        self.mark_run_uncertain(index, Run { first: UnixMs::MIN, last: slot });
+    }
+
+    /// Marks that slot of the entry as uncertain, if it is open. Nothing changes for those before it.
+    pub fn mark_open_uncertain(&mut self, name: &str, slot: UnixMs) {
+        if let Some((index, _)) = self.find(name)
+            && self.is_open(name, slot)
+        {
+            self.mark_run_uncertain(index, Run { first: slot, last: slot });
+        }
+    }
+
+    fn mark_run_uncertain(&mut self, index: u32, slots: Run) {
         self.take_off_agenda(index);
         let judgements = self.judgements.entry(index).or_default();
-        judgements.retain(|judgement| judgement.through > slot);
-        judgements.insert(0, Judgement::new(slot, Finding::Resent));
+        judgements.retain(|judgement| !slots.contains(judgement.through));
+        let at = judgements.partition_point(|judgement| judgement.through < slots.last);
+        judgements.insert(at, Judgement::new(slots.last, Finding::Resent));
         self.put_on_agenda(index);
     }
 

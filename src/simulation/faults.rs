@@ -17,7 +17,7 @@ use crate::store::contract::{ChangePauses, PausesChanged, Store, SubjectPauses};
 use crate::store::memory::Damage;
 use crate::store::model::Field;
 
-pub(super) const FAULTS: [&str; 23] = [
+pub(super) const FAULTS: [&str; 24] = [
     "crash",
     "stopped",
     "paused",
@@ -30,6 +30,7 @@ pub(super) const FAULTS: [&str; 23] = [
     "store full",
     "carrier away",
     "carrier in doubt",
+    "carrier slow",
     "store away",
     "queue refuses",
     "journal lost",
@@ -93,6 +94,7 @@ impl World {
     fn strike_wire(&mut self, fault: &str, length: Duration) -> bool {
         match fault {
             "lost request" => self.lose = Some(Loss::Request),
+            "lost reply" if self.rng.u8(..4) == 0 => self.lose = Some(Loss::SettleReply),
             "lost reply" => self.lose = Some(Loss::Reply),
             "carrier away" | "carrier in doubt" => {
                 let faults = match fault {
@@ -101,6 +103,10 @@ impl World {
                 };
                 self.carrier.set_fault("carried", Some(faults[self.rng.usize(..2)]));
                 self.due.insert(Due::CarrierRepaired, self.now + length);
+            }
+            "carrier slow" => {
+                self.carrier_slow_until = self.now + length;
+                self.disturb(length);
             }
             _ => return false,
         }

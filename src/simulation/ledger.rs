@@ -11,7 +11,7 @@ use super::person::ManualRecords;
 use crate::schedule::outcome::{Line, Outcome, SkipReason};
 use crate::schedule::pause::Subject;
 use crate::schedule::planner::Item;
-use crate::schedule::{CatchUp, Entry};
+use crate::schedule::{CatchUp, Entry, Kind};
 use crate::worker::Via;
 
 /// A line that the store has recorded, for the slots after `from` up to its own.
@@ -57,6 +57,10 @@ pub(super) struct Ledger {
     /// What the store should know of manual messages.
     pub(super) manual: ManualRecords,
     truth: HashMap<Arc<str>, Truth>,
+    /// Slots that a leader has recorded without an answer.
+    unanswered: HashSet<(Arc<str>, UnixMs)>,
+    /// Those whose records are lost: they may be sent again, marked.
+    uncertain: HashSet<(Arc<str>, UnixMs)>,
     /// The number of times that each outcome was recorded.
     pub(super) outcomes: BTreeMap<&'static str, u64>,
 }
@@ -82,9 +86,12 @@ impl Ledger {
         }
         if let Outcome::Dispatched(_) = outcome {
             truth.sent.insert(*slot);
+            let is_resent = *outcome == Outcome::Dispatched(Kind::Resent);
+            let is_excused = is_resent && self.uncertain.remove(&(Arc::clone(entry), *slot));
             let account = self.account(entry);
-            assert!(account.sent.insert(*slot), "twice: {event:?}");
-            account.count += 1;
+            let is_new = account.sent.insert(*slot);
+            assert!(is_new || is_excused, "twice: {event:?}");
+            account.count += u64::from(is_new);
             *self.queued.entry(Arc::clone(&event.queue)).or_default() += 1;
         } else {
             truth.counted.push((event.from, *slot));
@@ -172,6 +179,18 @@ impl Ledger {
     /// Notes that records of the journal were deleted.
     pub(super) fn lose_journal(&mut self) {
         self.journal_from = self.events.len();
+        self.uncertain.extend(self.unanswered.drain());
+    }
+
+    /// Notes that the leader got no answer to what recorded the events from that index on.
+    pub(super) fn leave_unanswered(&mut self, from: usize) {
+        let slots = self.events[from..].iter().map(|event| &event.line);
+        self.unanswered.extend(slots.map(|line| (Arc::clone(&line.entry), line.slot)));
+    }
+
+    /// Notes that a leader has read the journal.
+    pub(super) fn note_reading(&mut self) {
+        self.unanswered.clear();
     }
 
     /// The newest events, which the journal must have if it keeps more than `slots` slots.

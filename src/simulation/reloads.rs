@@ -120,13 +120,14 @@ impl World {
 
     /// Checks that, once every change is loaded, a replica's schedule is what the files say.
     fn check_schedule(&self, index: usize) {
-        let Replica { number, scheduler, reloading, stopped_until, .. } = &self.replicas[index];
+        let Replica { number, scheduler, reloading, stopped_until, inbox, .. } =
+            &self.replicas[index];
+        let is_reload = |input: &Input| matches!(input, Input::Reload(_));
         let is_its_reload = |(to, packet): &(u64, Packet)| {
-            let is_reload =
-                matches!(packet, Packet::Reports(input) if matches!(**input, Input::Reload(_)));
-            is_reload && to == number
+            to == number && matches!(packet, Packet::Reports(input) if is_reload(input))
         };
         let is_pending = stopped_until.is_some()
+            || inbox.iter().any(is_reload)
             || !reloading.reloads.is_at_rest()
             || self.wire.values().any(is_its_reload);
         let is_same = Arc::ptr_eq(scheduler.schedule(), &self.files);

@@ -56,7 +56,7 @@ pub(super) struct Replica {
     /// The process is stopped until then.
     pub(super) stopped_until: Option<UnixMs>,
     /// What has arrived while it is stopped.
-    inbox: VecDeque<Input>,
+    pub(super) inbox: VecDeque<Input>,
     /// Nothing passes between it and the store until then.
     pub(super) cut_until: UnixMs,
     /// Until then, batches are lost …
@@ -216,7 +216,7 @@ impl World {
     /// A stopped process continues.
     pub(super) fn resume_process(&mut self, index: usize) {
         self.replicas[index].stopped_until = None;
-        for input in std::mem::take(&mut self.replicas[index].inbox) {
+        while let Some(input) = self.replicas[index].inbox.pop_front() {
             self.handle_input(index, input);
         }
         self.handle_input(index, Input::Scheduler(Event::Wake));
@@ -293,7 +293,10 @@ impl World {
         self.trace(|| format!("r{number}: {}", in_short(log)));
         let replica = &mut self.replicas[index];
         match log {
-            Log::TookOver { .. } => replica.tenures += 1,
+            Log::TookOver { .. } => {
+                replica.tenures += 1;
+                self.ledger.note_reading();
+            }
             Log::Recorded { schedule, items, .. } => {
                 for (item, _) in items.iter().filter(|(item, _)| item.count() == 1) {
                     let entry = &schedule.entries[item.entry as usize];
@@ -374,9 +377,14 @@ impl World {
             link.arrival(lost_at);
         }
         let arrives = link.arrival(now + delay);
-        let is_answered = !(is_write && self.lose == Some(Loss::Reply));
+        let is_answered = match self.lose {
+            Some(Loss::Reply) => !is_write,
+            Some(Loss::SettleReply) => !matches!(request, Request::Settle(_)),
+            Some(Loss::Request) | None => true,
+        };
         if !is_answered {
             (self.lose, link.stuck_until) = (None, now + DEADLINE);
+            self.troubled_at = now;
             self.fail(now + DEADLINE, number, id, unanswered());
         }
         let request = Box::new(request);
@@ -424,7 +432,8 @@ impl World {
                 let published =
                     self.carrier.publish_all(&queue, &publications, || since_boot < not_after);
                 let deliveries = answer_of(published).into_iter().map(Delivery::Tried).collect();
-                let at = self.now + self.within(SECOND / 100);
+                let is_slow = self.now < self.carrier_slow_until;
+                let at = self.now + self.within(if is_slow { TTL * 2 } else { SECOND / 100 });
                 let input = Input::Scheduler(Event::Published(id, deliveries));
                 self.put_on_wire(at, number, Packet::Reports(Box::new(input)));
             }
@@ -451,12 +460,14 @@ impl World {
                 if matches!(*request, Request::Dispatch(_)) {
                     self.busy_until = self.now + self.each_batch_takes;
                 }
+                let recorded = self.ledger.events.len();
                 let answer = self.carry_out(*request, &facts);
-                if is_answered {
-                    let at = self.now + self.within(SECOND / 200);
-                    let input = Input::Scheduler(Event::Answered(id, answer));
-                    self.put_on_wire(at, number, Packet::Reports(Box::new(input)));
+                if !is_answered {
+                    return self.ledger.leave_unanswered(recorded);
                 }
+                let at = self.now + self.within(SECOND / 200);
+                let input = Input::Scheduler(Event::Answered(id, answer));
+                self.put_on_wire(at, number, Packet::Reports(Box::new(input)));
             }
         }
     }
@@ -557,8 +568,7 @@ impl World {
         let event = Recorded { from, line, queue: Arc::clone(queue), at };
         let schedule = facts.schedule.as_ref().unwrap();
         if let Some(entry) = schedule.get(&event.line.entry) {
-            // A slot that was published while the clock was ahead may be settled after the repair.
-            if facts.is_plain[index] && event.line.slot <= event.at + SECOND {
+            if facts.is_plain[index] {
                 let count = entry.count_slots(event.from, event.line.slot, 10_000);
                 assert_eq!(event.line.count, count, "{event:?}");
             }
@@ -579,6 +589,8 @@ impl World {
 pub(super) enum Loss {
     Request,
     Reply,
+    /// The reply to the next write that records what a carrier did.
+    SettleReply,
 }
 
 /// The output of a future that is ready at once.

@@ -87,6 +87,10 @@ pub(super) struct Replica {
     pub(super) wire: Wire,
     /// What was reported to the campaign.
     pub(super) writes: Vec<Writes>,
+    /// Whether publishes are not answered yet.
+    pub(super) publishes_slowly: bool,
+    /// The answers to come.
+    late: Vec<Event>,
     store: MemoryStore,
     carrier: MemoryCarrier,
     clock: TestClock,
@@ -142,6 +146,8 @@ impl Rig {
             scheduler: Scheduler::new(parts),
             wire: Wire::default(),
             writes: Vec::new(),
+            publishes_slowly: false,
+            late: Vec::new(),
             store: self.store.clone(),
             carrier: self.carrier.clone(),
             clock: self.clock.clone(),
@@ -308,7 +314,15 @@ impl Replica {
         for action in self.scheduler.handle(event, self.now()) {
             let event = match action {
                 Action::Request(id, request) => Some(Event::Answered(id, self.ask(request))),
-                Action::Publish(id, publish) => Some(self.publish(id, publish)),
+                Action::Publish(id, publish) => {
+                    let published = self.publish(id, publish);
+                    if !self.publishes_slowly {
+                        Some(published)
+                    } else {
+                        self.late.push(published);
+                        None
+                    }
+                }
                 Action::Log(event) => {
                     event.write(&mut SkipRuns::default());
                     None
@@ -378,6 +392,13 @@ impl Replica {
         let may_send = || self.now().since_boot < not_after;
         let outcomes = answer(self.carrier.publish_all(&queue, &publications, may_send));
         Event::Published(id, outcomes.into_iter().map(Delivery::Tried).collect())
+    }
+
+    /// Lets publishes be answered that were not yet.
+    pub(super) fn answer_publishes(&mut self) {
+        self.publishes_slowly = false;
+        self.events.extend(self.late.drain(..));
+        self.run();
     }
 
     /// Sets what happens to the next fenced requests.
