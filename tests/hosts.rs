@@ -24,7 +24,7 @@ fn supervised() -> Option<Machine> {
     machine.write("/etc/supervisor/conf.d/downbeat.conf", &deploy("supervisord.conf"));
     machine.write(
         "/etc/downbeat/downbeat.yaml",
-        "broker: redis://127.0.0.1:6379/0\nleader: {ttl: 1s}\nruntime_dir: /var/lib/downbeat\n",
+        "broker: redis://127.0.0.1:6379/0\nleader: {ttl: 5s}\nruntime_dir: /var/lib/downbeat\n",
     );
     machine.write("/etc/downbeat/schedules/a.yaml", TICKING);
     let start = "systemd-sysusers /usr/share/downbeat/downbeat.sysusers &&
@@ -53,7 +53,6 @@ fn supervisor_starts_it_restarts_it_when_it_is_killed_and_stops_it_cleanly() {
     let first = pid(&machine);
     let user = machine.run(&format!("stat -c %U /proc/{first}")).ok();
     assert_eq!(user.trim(), "downbeat");
-    // On a busy machine it may lose its short lease for a moment.
     eventually(SOON, "status says that it leads", || {
         let status = machine.run("downbeat status").stdout;
         status.contains(&format!(", leader, pid {first}, ")).then_some(())
@@ -101,7 +100,7 @@ fn a_procfile_runs_it_where_the_host_says_that_things_are() {
     let mut command = Command::new(python().with_file_name("honcho"));
     command.args(["start", "--port", &port]).current_dir(place.path()).env_clear();
     command.env("PATH", format!("{}:/usr/bin:/bin", folder.display()));
-    command.env("REDIS_URL", server.tcp_url()).env("DOWNBEAT_LEADER_TTL", "1s");
+    command.env("REDIS_URL", server.tcp_url()).env("DOWNBEAT_LEADER_TTL", "5s");
     command.env("XDG_RUNTIME_DIR", place.runtime()).env("XDG_STATE_HOME", place.state());
     let mut host = Downbeat::spawn(&mut command);
     server.wait_for_queue("celery", 1);

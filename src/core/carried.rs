@@ -149,10 +149,9 @@ impl Scheduler {
         }
     }
 
-    /// Drops slots that are not open any more, or whose intents the store does not have, once everything is read
-    /// anew. The former were settled by another leader or by an unanswered record of our own: recorded again, they
-    /// would count twice. The latter are uncertain: the store was rolled back, and does not know that they were
-    /// about to be sent.
+    /// Keeps only slots that are open and whose intents the store has, at a takeover. One that is not open was
+    /// settled by another leader, or by a record of our own that was not answered: recorded again, it would count
+    /// twice. An open one without an intent is uncertain: the store has forgotten that it was about to be sent.
     pub(super) fn keep_intended(
         &mut self,
         planner: &mut Planner,

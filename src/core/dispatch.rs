@@ -52,6 +52,7 @@ impl Scheduler {
         if self.settle_returned(&fence, now) {
             return Wake::NOW;
         }
+        // Until the clock's repair, which waits for carriers, the plan is wrong.
         if self.is_stopping() || self.went_back {
             return Wake::NEVER;
         }
@@ -279,7 +280,7 @@ impl Scheduler {
         match item.action {
             Action::Send(kind) => {
                 if self.troubles.accepted(queue) {
-                    // It may be held still: this message was on its way when another was refused.
+                    // The queue may still be held: this message was on its way when another was refused.
                     self.planner.iter_mut().for_each(|planner| planner.release(queue));
                     self.log(Log::QueueAccepts(Arc::clone(queue)));
                 }
@@ -369,7 +370,7 @@ impl Scheduler {
 
     /// Reports slots of unanswered requests that the store has recorded. Only a record of that very slot in the
     /// same tenure proves that it was sent by us; other slots are planned anew, or were recorded by another
-    /// leader. If the store `has_forgotten` records, those slots may have been sent: they are marked as uncertain.
+    /// leader. If the store `has_forgotten` records, a slot that it does not have is uncertain.
     pub(super) fn resolve_unanswered(
         &mut self,
         snapshot: &Snapshot,

@@ -482,7 +482,7 @@ impl Planner {
         self.mark_run_uncertain(index, Run { first: UnixMs::MIN, last: slot });
     }
 
-    /// Marks that slot of the entry as uncertain, if it is open. Nothing changes for those before it.
+    /// Marks only this slot of the entry as uncertain, if it is open.
     pub fn mark_open_uncertain(&mut self, name: &str, slot: UnixMs) {
         if let Some((index, _)) = self.find(name)
             && self.is_open(name, slot)

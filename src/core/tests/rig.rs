@@ -87,9 +87,9 @@ pub(super) struct Replica {
     pub(super) wire: Wire,
     /// What was reported to the campaign.
     pub(super) writes: Vec<Writes>,
-    /// Whether publishes are not answered yet.
+    /// Whether the answers to publishes are held back.
     pub(super) publishes_slowly: bool,
-    /// The answers to come.
+    /// Answers that are held back.
     late: Vec<Event>,
     store: MemoryStore,
     carrier: MemoryCarrier,
@@ -196,6 +196,13 @@ impl Rig {
 
     pub(super) fn since_boot(&self) -> SinceBoot {
         SinceBoot(Duration::from_millis(self.since_boot.load(Ordering::Relaxed)))
+    }
+
+    /// Sets the clocks of the replicas and of the store.
+    pub(super) fn move_clocks(&self, to: impl Fn(UnixMs) -> UnixMs) {
+        for clock in [&self.clock, &self.store_clock] {
+            clock.set(to(clock.now()));
+        }
     }
 
     /// Lets time pass on the monotonic clock only.
@@ -316,11 +323,11 @@ impl Replica {
                 Action::Request(id, request) => Some(Event::Answered(id, self.ask(request))),
                 Action::Publish(id, publish) => {
                     let published = self.publish(id, publish);
-                    if !self.publishes_slowly {
-                        Some(published)
-                    } else {
+                    if self.publishes_slowly {
                         self.late.push(published);
                         None
+                    } else {
+                        Some(published)
                     }
                 }
                 Action::Log(event) => {
@@ -394,7 +401,7 @@ impl Replica {
         Event::Published(id, outcomes.into_iter().map(Delivery::Tried).collect())
     }
 
-    /// Lets publishes be answered that were not yet.
+    /// Delivers the answers that were held back.
     pub(super) fn answer_publishes(&mut self) {
         self.publishes_slowly = false;
         self.events.extend(self.late.drain(..));
